@@ -1,0 +1,355 @@
+package settings
+
+import (
+	"fmt"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Source is where a value came from. The numeric order is the order of strength.
+type Source int
+
+const (
+	Default Source = iota
+	UserFile
+	Environment
+	Editor // initializationOptions and workspace/configuration, which arrive with the workspace's scopes merged in
+)
+
+func (s Source) String() string {
+	return [...]string{"default", "user file", "environment", "editor"}[s]
+}
+
+// Layer is one source's values by dotted key ("completion.maxTokens"). Values are what TOML, JSON or an
+// environment variable yields: string, bool, int64, float64.
+type Layer map[string]any
+
+// Layers are the sources that can be set, weakest first in meaning: UserFile, Environment, Editor.
+type Layers struct {
+	UserFile, Environment, Editor Layer
+}
+
+// Problem is a setting that could not be taken, in words for the user. The value that was in force stays.
+type Problem struct {
+	Key    string
+	Source Source
+	Text   string
+}
+
+func (p Problem) String() string { return fmt.Sprintf("%s (%s): %s", p.Key, p.Source, p.Text) }
+
+// Resolved is the configuration in force and where each value came from.
+type Resolved struct {
+	Options
+	sources map[string]Source
+	key     string
+	keyFrom Source
+	urls    [Editor + 1]string // the baseURL that each source names, "" when it names none
+}
+
+// Source tells where the value of a dotted key came from.
+func (r *Resolved) Source(key string) Source { return r.sources[key] }
+
+// Key returns the API key that may be sent to BaseURL, or "" when there is none or when none may go there:
+// a key goes only to the endpoint named by its own source, so that a workspace cannot redirect it.
+func (r *Resolved) Key() string {
+	if r.key == "" {
+		return ""
+	}
+	named := r.urls[r.keyFrom]
+	if named == "" {
+		named = r.urls[Default]
+	}
+	if named != r.BaseURL {
+		return ""
+	}
+	return r.key
+}
+
+// HasKey reports whether a key exists at all, wherever it may go, and its source.
+func (r *Resolved) HasKey() (Source, bool) { return r.keyFrom, r.key != "" }
+
+// Loopback reports whether the endpoint is on this machine.
+func (r *Resolved) Loopback() bool {
+	u, err := url.Parse(r.BaseURL)
+	if err != nil {
+		return false
+	}
+	switch h := u.Hostname(); {
+	case h == "localhost", h == "::1", strings.HasPrefix(h, "127."):
+		return true
+	}
+	return false
+}
+
+// UsesModel reports whether an endpoint, not the embedded engine, serves requests.
+func (r *Resolved) UsesModel() bool {
+	switch r.Provider {
+	case "openai":
+		return true
+	case "offline":
+		return false
+	}
+	return r.Key() != ""
+}
+
+// AutomaticAllowed reports whether completions nobody asked for may go to the endpoint without a question.
+// Naming the provider, a key in the user's own file, and an endpoint on this machine are such a yes.
+func (r *Resolved) AutomaticAllowed() bool {
+	switch r.CompletionAutomatic {
+	case "on":
+		return true
+	case "off":
+		return false
+	}
+	return r.sources["provider"] != Default && r.Provider != "auto" || r.keyFrom == UserFile || r.Loopback()
+}
+
+// keyNames are the settings that hold a key. Only the user file may have them; from an editor they are refused,
+// since editors mix the workspace's files into what they send.
+const keyName = "apiKey"
+
+// Resolve merges the layers over the defaults. Every value that cannot be taken is a Problem and leaves the
+// weaker layer's value in force.
+func Resolve(l Layers) (*Resolved, []Problem) {
+	r := &Resolved{sources: map[string]Source{}}
+	var problems []Problem
+	v := reflect.ValueOf(&r.Options).Elem()
+	for _, o := range declared {
+		if msg := o.set(v, o.fallback); msg != "" {
+			panic("settings: default of " + o.key + ": " + msg)
+		}
+	}
+	r.urls[Default] = r.BaseURL
+	for _, layer := range []struct {
+		src    Source
+		values Layer
+	}{{UserFile, l.UserFile}, {Environment, l.Environment}, {Editor, l.Editor}} {
+		for _, key := range sortedKeys(layer.values) {
+			val := layer.values[key]
+			if key == keyName {
+				if layer.src == Editor {
+					problems = append(problems, Problem{key, layer.src, "a key is never taken from the editor's settings; set SPARK_API_KEY or put it into the user file"})
+					continue
+				}
+				s, ok := val.(string)
+				if !ok {
+					problems = append(problems, Problem{key, layer.src, "must be a string"})
+					continue
+				}
+				if s = strings.TrimSpace(s); s != "" {
+					r.key, r.keyFrom = s, layer.src
+				}
+				continue
+			}
+			o, ok := find(key)
+			if !ok {
+				problems = append(problems, Problem{key, layer.src, "unknown setting" + nearest(key)})
+				continue
+			}
+			if msg := o.set(v, val); msg != "" {
+				problems = append(problems, Problem{key, layer.src, msg})
+				continue
+			}
+			r.sources[key] = layer.src
+			if key == "baseURL" {
+				r.BaseURL = strings.TrimRight(r.BaseURL, "/")
+				r.urls[layer.src] = r.BaseURL
+			}
+		}
+	}
+	if text, ok := retired[r.Model]; ok {
+		problems = append(problems, Problem{"model", r.sources["model"], text})
+	}
+	return r, problems
+}
+
+// FromEnvironment reads the layer that the environment holds. An empty variable counts as unset.
+func FromEnvironment(getenv func(string) string) Layer {
+	l := Layer{}
+	for _, o := range declared {
+		for _, name := range o.env {
+			if s := getenv(name); s != "" {
+				l[o.key] = s
+				break
+			}
+		}
+	}
+	for _, name := range []string{"SPARK_API_KEY", "OPENAI_API_KEY"} {
+		if s := getenv(name); s != "" {
+			l[keyName] = s
+			break
+		}
+	}
+	return l
+}
+
+// Flatten turns nested maps, as JSON and TOML give them, into a Layer. Both {"completion":{"maxTokens":1}} and
+// {"completion.maxTokens":1} are understood. A null is left out: editors send it for "not set".
+func Flatten(m map[string]any) Layer {
+	l := Layer{}
+	var walk func(prefix string, m map[string]any)
+	walk = func(prefix string, m map[string]any) {
+		for k, v := range m {
+			switch v := v.(type) {
+			case nil:
+			case map[string]any:
+				walk(prefix+k+".", v)
+			default:
+				l[prefix+k] = v
+			}
+		}
+	}
+	walk("", m)
+	return l
+}
+
+// option is one declared setting, read from Options' struct tags.
+type option struct {
+	key, fallback string
+	env, oneof    []string
+	min, max      *int
+	field         int
+}
+
+// declared is computed once from the type; it never changes.
+var declared = func() []option {
+	var out []option
+	t := reflect.TypeFor[Options]()
+	for i := range t.NumField() {
+		tag := t.Field(i).Tag
+		o := option{key: tag.Get("key"), fallback: tag.Get("default"), field: i}
+		if s := tag.Get("env"); s != "" {
+			o.env = strings.Split(s, ",")
+		}
+		if s := tag.Get("oneof"); s != "" {
+			o.oneof = strings.Split(s, ",")
+		}
+		if n, err := strconv.Atoi(tag.Get("min")); err == nil {
+			o.min = &n
+		}
+		if n, err := strconv.Atoi(tag.Get("max")); err == nil {
+			o.max = &n
+		}
+		out = append(out, o)
+	}
+	return out
+}()
+
+func find(key string) (option, bool) {
+	i := slices.IndexFunc(declared, func(o option) bool { return o.key == key })
+	if i < 0 {
+		return option{}, false
+	}
+	return declared[i], true
+}
+
+// set stores val in the option's field of v and returns "", or says in words why it cannot.
+func (o option) set(v reflect.Value, val any) string {
+	f := v.Field(o.field)
+	switch f.Kind() {
+	case reflect.Bool:
+		switch x := val.(type) {
+		case bool:
+			f.SetBool(x)
+			return ""
+		case string:
+			b, err := strconv.ParseBool(x)
+			if err != nil {
+				return fmt.Sprintf("%q is neither true nor false", x)
+			}
+			f.SetBool(b)
+			return ""
+		}
+		return fmt.Sprintf("%v is neither true nor false", val)
+	case reflect.Int:
+		n, ok := toInt(val)
+		if !ok {
+			return fmt.Sprintf("%v is not a whole number", val)
+		}
+		if o.min != nil && n < *o.min || o.max != nil && n > *o.max {
+			return fmt.Sprintf("%d is not between %d and %d", n, *o.min, *o.max)
+		}
+		f.SetInt(int64(n))
+		return ""
+	}
+	s, ok := val.(string)
+	if !ok {
+		return fmt.Sprintf("%v is not a string", val)
+	}
+	if len(o.oneof) > 0 && !slices.Contains(o.oneof, s) {
+		return fmt.Sprintf("%q is not one of %s", s, strings.Join(o.oneof, ", "))
+	}
+	if o.key == "baseURL" {
+		u, err := url.Parse(s)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return fmt.Sprintf("%q is not an http or https address", s)
+		}
+		if u.User != nil {
+			return "must not contain a user or password"
+		}
+	}
+	f.SetString(s)
+	return ""
+}
+
+func toInt(val any) (int, bool) {
+	switch x := val.(type) {
+	case int:
+		return x, true
+	case int64:
+		return int(x), true
+	case float64:
+		return int(x), x == float64(int(x))
+	case string:
+		n, err := strconv.Atoi(x)
+		return n, err == nil
+	}
+	return 0, false
+}
+
+// nearest names the declared key that looks most like an unknown one, when one does.
+func nearest(key string) string {
+	best, bestDist := "", len(key)/2+1
+	for _, o := range declared {
+		if d := distance(strings.ToLower(key), strings.ToLower(o.key)); d < bestDist {
+			best, bestDist = o.key, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// distance is the Levenshtein distance in bytes; keys are short and ASCII.
+func distance(a, b string) int {
+	prev := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := range len(a) {
+		diag := prev[0]
+		prev[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diag, prev[j+1] = prev[j+1], min(prev[j]+1, prev[j+1]+1, diag+cost)
+		}
+	}
+	return prev[len(b)]
+}
+
+func sortedKeys(l Layer) []string {
+	keys := make([]string, 0, len(l))
+	for k := range l {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
