@@ -141,7 +141,7 @@ func BlockBelow(d Lines, from int) (start, end int, ok bool) {
 			last = m
 			continue
 		}
-		if in == base && (last > first || opened || endsOpen(lineText(d, first))) && closesBlock(s) {
+		if in == base && (last > first || opened || endsOpen(lineText(d, first)) || strings.TrimSpace(s) == "{") && closesBlock(s) {
 			last = m
 			if endsOpen(s) { // "} else {" and ") {" go on
 				continue

@@ -67,6 +67,12 @@ var completionRules string
 //go:embed templates/edit.txt
 var editRules string
 
+// CompletionBase is the base of every completion; it is what a session warms before the first keystroke.
+func CompletionBase() []Message { return []Message{{Developer, completionRules}} }
+
+// EditBase is the base of every edit of a region.
+func EditBase() []Message { return []Message{{Developer, editRules}} }
+
 // Completion renders a request for text at the cursor.
 func Completion(in Input) Prompt {
 	start, end := window(in.Text, in.Cursor, in.Cursor, completionBefore, completionAfter)
@@ -75,10 +81,7 @@ func Completion(in Input) Prompt {
 	b.WriteString(modelText(in.Text.Slice(start, in.Cursor)))
 	b.WriteString(CursorMark)
 	b.WriteString(modelText(in.Text.Slice(in.Cursor, end)))
-	return Prompt{
-		Base:  []Message{{Developer, completionRules}},
-		Input: []Message{{User, b.String()}},
-	}
+	return Prompt{Base: CompletionBase(), Input: []Message{{User, b.String()}}}
 }
 
 // Edit renders a request for the replacement of a region by an instruction. Region and window hold whole lines.
@@ -100,10 +103,7 @@ func Edit(in Input) Prompt {
 	b.WriteString("\nInstruction: ")
 	b.WriteString(strings.TrimSpace(in.Instruction))
 	b.WriteByte('\n')
-	return Prompt{
-		Base:  []Message{{Developer, editRules}},
-		Input: []Message{{User, b.String()}},
-	}
+	return Prompt{Base: EditBase(), Input: []Message{{User, b.String()}}}
 }
 
 func header(b *strings.Builder, in Input) {
@@ -171,3 +171,9 @@ func modelText(s string) string {
 	}
 	return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
 }
+
+// String is a Text that is one string.
+type String string
+
+func (s String) Len() int              { return len(s) }
+func (s String) Slice(i, j int) string { return string(s[i:j]) }

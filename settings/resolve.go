@@ -69,6 +69,16 @@ func (r *Resolved) Key() string {
 	return r.key
 }
 
+// KeyWithConsent returns the key wherever it comes from. Only a caller that has the user's yes for this workspace
+// and host may send it.
+func (r *Resolved) KeyWithConsent() string { return r.key }
+
+// EditorNamesEndpoint reports whether the endpoint in force was named by the editor's settings and by no other
+// source. The workspace may have had a say in it.
+func (r *Resolved) EditorNamesEndpoint() bool {
+	return r.sources["baseURL"] == Editor && !slices.Contains(r.urls[:Editor], r.BaseURL)
+}
+
 // HasKey reports whether a key exists at all, wherever it may go, and its source.
 func (r *Resolved) HasKey() (Source, bool) { return r.keyFrom, r.key != "" }
 
@@ -93,7 +103,7 @@ func (r *Resolved) UsesModel() bool {
 	case "offline":
 		return false
 	}
-	return r.Key() != ""
+	return r.key != ""
 }
 
 // AutomaticAllowed reports whether completions nobody asked for may go to the endpoint without a question.
@@ -352,4 +362,10 @@ func sortedKeys(l Layer) []string {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// Known reports whether a dotted key names a setting, or the key that only other sources may hold.
+func Known(key string) bool {
+	_, ok := find(key)
+	return ok || key == keyName
 }

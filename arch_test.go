@@ -1,0 +1,142 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/spark-lsp/spark-lsp"
+
+type room struct {
+	name     string   // relative to the module; "." is main
+	internal []string // packages of ours it may import
+	external []string // prefixes of modules it may import; the standard library is always allowed
+	why      string
+}
+
+// rooms are the packages of this repository: what each may import of the others and of third parties, and why.
+// A package that is not here fails the test: a new room must earn its place, with a row.
+var rooms = []room{
+	{".", []string{"server", "offline", "settings", "lsp", "lsp/editor", "session", "session/loopback"},
+		[]string{"github.com/alecthomas/kong", "github.com/BurntSushi/toml", "go.uber.org/zap", "golang.org/x/term"},
+		"main ties the rooms together: flags, files, the demo. Logic belongs behind one of the doors it opens."},
+	{"server", []string{"lsp", "delivery", "prompt", "session", "settings", "privacy", "editops"},
+		[]string{"go.lsp.dev/", "go.uber.org/zap"},
+		"the program may use every room, but not the embedded engine: that is a Model like any other and comes in from main."},
+	{"lsp", []string{"editops"}, []string{"go.lsp.dev/", "go.uber.org/zap", "golang.org/x/sys"},
+		"the edge knows the protocol and nothing of models, so that both can change alone."},
+	{"lsp/editor", []string{"lsp", "editops"}, []string{"go.lsp.dev/"},
+		"the scripted editor stands at the other end of the wire; it shares positions and text with the edge, and nothing else."},
+	{"delivery", []string{"editops"}, nil,
+		"pure: 100,000 simulated runs must cost seconds, so there is no protocol, clock or goroutine in it."},
+	{"editops", nil, nil,
+		"pure: text in, edits out; the standard library is enough, and nothing else may creep into the innermost room."},
+	{"prompt", nil, nil,
+		"pure: a golden prompt is a function of strings, so prompts can be reviewed without an editor or a model."},
+	{"settings", nil, nil,
+		"options are declared once and known by all; a dependency here would be everybody's."},
+	{"privacy", nil, []string{"github.com/go-git/go-git/v5/plumbing/format/gitignore"},
+		"the gate must be easy to audit: one library of its subject at most."},
+	{"offline", []string{"session"}, nil,
+		"the embedded engine answers the session's Request with the session's Events, and needs nothing else."},
+	{"session", nil, []string{"github.com/gorilla/websocket", "github.com/tiktoken-go/tokenizer"},
+		"the model's side knows neither editors nor prompts; only here is a socket opened to it."},
+	{"session/loopback", nil, []string{"github.com/gorilla/websocket", "golang.org/x/tools/txtar"},
+		"the scripted model is an independent reading of the protocol: sharing the session's structs would hide our mistakes from us."},
+}
+
+type goPackage struct {
+	ImportPath string
+	Dir        string
+	GoFiles    []string
+	Imports    []string
+	Doc        string
+}
+
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,GoFiles,Imports,Doc", "./...").Output()
+	if err != nil {
+		var ee *exec.ExitError
+		if errors.As(err, &ee) {
+			t.Fatalf("go list: %v\n%s", err, ee.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var list []goPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := dec.Decode(&p); err == io.EOF {
+			return list
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+}
+
+// TestImportDirections holds the house: which room may open which door.
+func TestImportDirections(t *testing.T) {
+	for _, p := range listPackages(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		if name == "" {
+			name = "."
+		}
+		i := slices.IndexFunc(rooms, func(r room) bool { return r.name == name })
+		if i < 0 {
+			t.Errorf("package %s has no row in rooms: say here what it may import, and why it must exist", name)
+			continue
+		}
+		room := rooms[i]
+		for _, imp := range p.Imports {
+			if rest, ours := strings.CutPrefix(imp, module+"/"); ours {
+				if !slices.Contains(room.internal, rest) {
+					t.Errorf("%s imports %s, but may only import %v: %s", name, rest, room.internal, room.why)
+				}
+				continue
+			}
+			if first, _, _ := strings.Cut(imp, "/"); !strings.Contains(first, ".") {
+				continue // standard library
+			}
+			if !slices.ContainsFunc(room.external, func(prefix string) bool { return strings.HasPrefix(imp, prefix) }) {
+				t.Errorf("%s imports %s, but may only import %v: %s", name, imp, room.external, room.why)
+			}
+		}
+	}
+}
+
+// TestPackageSentences: a newcomer should know a room by its first sentence.
+func TestPackageSentences(t *testing.T) {
+	for _, p := range listPackages(t) {
+		if p.Doc == "" {
+			t.Errorf("package %s has no doc comment", p.ImportPath)
+		}
+	}
+}
+
+// TestNoInit: registration at start-up cannot be seen from the place that uses it; a table can.
+func TestNoInit(t *testing.T) {
+	fset := token.NewFileSet()
+	for _, p := range listPackages(t) {
+		for _, name := range p.GoFiles {
+			f, err := parser.ParseFile(fset, path.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range f.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+					t.Errorf("%s has an init function; use a table that its reader can see", fset.Position(fn.Pos()))
+				}
+			}
+		}
+	}
+}

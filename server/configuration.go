@@ -1,0 +1,85 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+
+	"go.lsp.dev/protocol"
+	"go.uber.org/zap"
+
+	"github.com/spark-lsp/spark-lsp/lsp"
+	"github.com/spark-lsp/spark-lsp/settings"
+)
+
+// section is the name of our settings in the editor's configuration.
+const section = "spark"
+
+// editorLayer reads settings as an editor sends them: bare, or under "spark".
+func editorLayer(raw []byte) settings.Layer {
+	var m map[string]any
+	if len(raw) == 0 || json.Unmarshal(raw, &m) != nil {
+		return settings.Layer{}
+	}
+	if inner, ok := m[section].(map[string]any); ok {
+		return settings.Flatten(inner)
+	}
+	// Bare options share their object with what other servers of the same family want from it (editorInfo of
+	// the Copilot dialect), so only keys that are ours or look like ours are read.
+	layer := settings.Flatten(m)
+	for key := range layer {
+		if !settings.Known(key) {
+			delete(layer, key)
+		}
+	}
+	return layer
+}
+
+// didChangeConfiguration takes settings that an editor pushes, and asks those that only announce.
+func (s *Server) didChangeConfiguration(_ *lsp.Snapshot, p *protocol.DidChangeConfigurationParams) error {
+	pushed := editorLayer(p.Settings)
+	s.start(func(ctx context.Context) {
+		s.mergeEditor(pushed)
+		s.fetchConfiguration(ctx)
+		s.tellWarnings(ctx)
+	})
+	return nil
+}
+
+// fetchConfiguration asks the editor for the section "spark", where it can be asked.
+func (s *Server) fetchConfiguration(ctx context.Context) {
+	if !s.client.Configuration {
+		return
+	}
+	raw, err := s.client.GetConfiguration(ctx, section)
+	if err != nil {
+		s.log.Info("workspace/configuration failed", zap.Error(err))
+		return
+	}
+	var m map[string]any
+	if json.Unmarshal(raw, &m) != nil {
+		return // null: nothing is set
+	}
+	if inner, ok := m[section].(map[string]any); ok { // Helix answers with the whole of its config table
+		m = inner
+	}
+	s.mergeEditor(settings.Flatten(m))
+}
+
+// mergeEditor lays later values over earlier ones, key by key, and acts on what changed.
+func (s *Server) mergeEditor(values settings.Layer) {
+	if len(values) == 0 {
+		return
+	}
+	s.mu.Lock()
+	merged := settings.Layer{}
+	for k, v := range s.editor {
+		merged[k] = v
+	}
+	for k, v := range values {
+		merged[k] = v
+	}
+	s.editor = merged
+	s.mu.Unlock()
+	s.resolve()
+	s.chooseModels()
+}

@@ -1,0 +1,94 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"go.lsp.dev/jsonrpc2"
+	"go.lsp.dev/protocol"
+
+	"github.com/spark-lsp/spark-lsp/lsp"
+)
+
+// The commands of the contract. Extension commands are spark.*: an id may be registered once per editor.
+const (
+	cmdEdit      = "spark-lsp.edit"
+	cmdCancel    = "spark-lsp.cancel"
+	cmdAccept    = "spark-lsp.accept"
+	cmdReject    = "spark-lsp.reject"
+	cmdToggle    = "spark-lsp.toggle"
+	cmdStatus    = "spark-lsp.status"
+	cmdDidAccept = "spark-lsp.didAccept"
+)
+
+// commands is every command that is advertised. Each answers at once, since Emacs waits for the answer with
+// everything, and each copes with no arguments at all, since Helix's and Zed's command pickers send none.
+var commands = map[string]func(s *Server, snap *lsp.Snapshot, arg json.RawMessage) (any, error){
+	cmdEdit:      (*Server).editCommand,
+	cmdCancel:    (*Server).cancelCommand,
+	cmdToggle:    (*Server).toggleCommand,
+	cmdStatus:    (*Server).statusCommand,
+	cmdDidAccept: (*Server).didAcceptCommand,
+}
+
+func commandNames() []string {
+	var names []string
+	for name := range commands {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (s *Server) executeCommand(_ context.Context, snap *lsp.Snapshot, p *protocol.ExecuteCommandParams) (any, error) {
+	run, ok := commands[p.Command]
+	if !ok {
+		return nil, invalidParams("unknown command %q", p.Command)
+	}
+	var arg json.RawMessage
+	if len(p.Arguments) > 0 {
+		arg = json.RawMessage(p.Arguments[0])
+	}
+	return run(s, snap, arg)
+}
+
+func invalidParams(format string, args ...any) error {
+	return &jsonrpc2.Error{Code: jsonrpc2.InvalidParams, Message: fmt.Sprintf(format, args...)}
+}
+
+// say shows a sentence to the user without making the caller wait for it.
+func (s *Server) say(kind protocol.MessageType, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	s.start(func(ctx context.Context) { s.client.ShowMessage(ctx, kind, text) })
+}
+
+// cancelCommand stops the edit with the given number, the edits of one document, or, without an argument, all.
+func (s *Server) cancelCommand(_ *lsp.Snapshot, arg json.RawMessage) (any, error) {
+	var a struct {
+		ID  int    `json:"id"`
+		URI string `json:"uri"`
+	}
+	if len(arg) > 0 {
+		if err := json.Unmarshal(arg, &a); err != nil {
+			return nil, invalidParams("%s: the argument is {id?, uri?}: %v", cmdCancel, err)
+		}
+	}
+	s.stopEdits(func(e *edit) bool {
+		return (a.ID == 0 || a.ID == e.id) && (a.URI == "" || lsp.Key(a.URI) == e.key)
+	})
+	return nil, nil
+}
+
+// toggleCommand pauses automatic completions, and resumes them.
+func (s *Server) toggleCommand(*lsp.Snapshot, json.RawMessage) (any, error) {
+	paused := !s.paused.Load()
+	s.paused.Store(paused)
+	word := "resumed"
+	if paused {
+		word = "paused"
+	}
+	s.say(protocol.MessageTypeInfo, "spark-lsp: automatic completions %s", word)
+	return nil, nil
+}

@@ -1,0 +1,108 @@
+package server
+
+import (
+	"context"
+
+	"go.lsp.dev/protocol"
+	"go.uber.org/zap"
+
+	"github.com/spark-lsp/spark-lsp/lsp"
+	"github.com/spark-lsp/spark-lsp/settings"
+)
+
+// initialize reads what the editor is and says what this server can do. It runs on the read loop, so nothing in
+// it waits.
+func (s *Server) initialize(_ context.Context, client *lsp.Client, p *protocol.InitializeParams) (*protocol.InitializeResult, error) {
+	s.client = client
+	s.mu.Lock()
+	s.roots = client.Roots
+	s.editor = editorLayer(client.InitializationOptions)
+	s.mu.Unlock()
+	s.resolve()
+	s.log.Info("initialize", zap.String("editor", client.Name), zap.String("editorVersion", client.Version), zap.String("encoding", string(client.Encoding)))
+
+	no := false
+	caps := protocol.ServerCapabilities{
+		// Resolve is refused on purpose: Helix freezes while it waits for it (editors.md 0.1).
+		CodeActionProvider: &protocol.CodeActionOptions{
+			CodeActionKinds: actionKinds(),
+			ResolveProvider: &no,
+		},
+		ExecuteCommandProvider: protocol.ExecuteCommandOptions{Commands: commandNames()},
+	}
+	if client.InlineCompletion {
+		caps.InlineCompletionProvider = protocol.Boolean(true)
+	} else {
+		// The popup is the stand-in for ghost text; with both, an editor would show each suggestion twice.
+		caps.CompletionProvider = &protocol.CompletionOptions{}
+	}
+	return &protocol.InitializeResult{
+		Capabilities: caps,
+		ServerInfo:   protocol.ServerInfo{Name: "spark-lsp", Version: protocol.NewOptional(s.cfg.Version)},
+	}, nil
+}
+
+// initialized starts what may take time: the session is dialled and warmed, the workspace is read for the
+// embedded engine, the editor is asked for its settings. It runs on the read loop and must not wait itself.
+func (s *Server) initialized(context.Context) {
+	s.chooseModels()
+	s.start(func(ctx context.Context) {
+		s.fetchConfiguration(ctx)
+		s.tellWarnings(ctx)
+	})
+	s.mu.Lock()
+	roots := s.roots
+	s.mu.Unlock()
+	s.start(func(ctx context.Context) { s.indexWorkspace(ctx, roots) })
+}
+
+// didChangeWorkspaceFolders keeps the list of roots, and reads the new ones.
+func (s *Server) didChangeWorkspaceFolders(_ *lsp.Snapshot, p *protocol.DidChangeWorkspaceFoldersParams) error {
+	var added []string
+	s.mu.Lock()
+	for _, f := range p.Event.Removed {
+		path := lsp.URIToPath(string(f.URI))
+		for i, r := range s.roots {
+			if r == path {
+				s.roots = append(append([]string{}, s.roots[:i]...), s.roots[i+1:]...)
+				break
+			}
+		}
+	}
+	for _, f := range p.Event.Added {
+		if path := lsp.URIToPath(string(f.URI)); path != "" {
+			added = append(added, path)
+		}
+	}
+	s.roots = append(append([]string{}, s.roots...), added...)
+	s.mu.Unlock()
+	s.start(func(ctx context.Context) { s.indexWorkspace(ctx, added) })
+	return nil
+}
+
+// resolve merges the layers anew and tells what could not be taken, each problem once.
+func (s *Server) resolve() {
+	s.mu.Lock()
+	layers := settings.Layers{UserFile: s.cfg.UserFile, Environment: s.cfg.Environment, Editor: s.editor}
+	r, problems := settings.Resolve(layers)
+	for _, p := range problems {
+		if text := p.String(); !s.warned[text] {
+			s.warned[text] = true
+			s.warnings = append(s.warnings, text)
+		}
+	}
+	s.mu.Unlock()
+	s.resolved.Store(r)
+}
+
+// tellWarnings shows the collected problems. They wait for initialized, since an editor takes no message before.
+func (s *Server) tellWarnings(ctx context.Context) {
+	s.mu.Lock()
+	texts := s.warnings
+	s.warnings = nil
+	s.mu.Unlock()
+	for _, t := range texts {
+		s.log.Warn(t)
+		s.client.ShowMessage(ctx, protocol.MessageTypeWarning, "spark-lsp: "+t)
+	}
+}

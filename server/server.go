@@ -1,0 +1,139 @@
+// Package server is the program: what each message of an editor means. One file a request; the pipeline is
+// gather -> prompt -> model stream -> change sets -> editor. It decides; the rooms it uses (lsp, delivery,
+// prompt, session, settings, privacy) each know only their own side.
+package server
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"go.lsp.dev/protocol"
+	"go.uber.org/zap"
+
+	"github.com/spark-lsp/spark-lsp/lsp"
+	"github.com/spark-lsp/spark-lsp/settings"
+)
+
+// Config is what a Server needs from its surroundings. It is read once by New.
+type Config struct {
+	Version string
+	Log     *zap.Logger // never nil
+
+	// UserFile and Environment are the settings' layers below the editor's.
+	UserFile, Environment settings.Layer
+	// Warnings are problems met before the editor was there, for instance an unreadable user file. They are
+	// shown once.
+	Warnings []string
+	// StateDir is where consents are remembered between processes; "" remembers them for this process only.
+	StateDir string
+
+	// Engine is the embedded engine. The Server feeds it and asks it; main owns and closes it.
+	Engine Engine
+
+	// PanicOnBug lets a handler's panic end the process instead of being logged and answered. Tests set it.
+	PanicOnBug bool
+}
+
+// Server serves one editor, from initialize to the end of its connection. Create it with New, hand Program to
+// lsp.Serve, and call Close when Serve has returned.
+type Server struct {
+	cfg Config
+	log *zap.Logger
+
+	// root ends all work of this server. Every context that outlives a handler derives from it.
+	root context.Context
+	stop context.CancelFunc
+	work sync.WaitGroup
+
+	client *lsp.Client // set by initialize, which comes before everything that uses it
+
+	resolved atomic.Pointer[settings.Resolved]
+	paused   atomic.Bool // spark-lsp.toggle
+
+	models   models
+	consents *consents
+
+	mu       sync.Mutex // guards what follows
+	editor   settings.Layer
+	docs     map[string]*document // by lsp.Key of the URI; only open documents
+	edits    map[int]*edit        // running edits by number
+	lastEdit int
+	roots    []string // workspace folders as paths
+	warned   map[string]bool
+	warnings []string
+}
+
+// New makes a Server. It starts nothing: the first work begins with the editor's initialize.
+func New(cfg Config) *Server {
+	s := &Server{
+		cfg:      cfg,
+		log:      cfg.Log,
+		docs:     map[string]*document{},
+		edits:    map[int]*edit{},
+		editor:   settings.Layer{},
+		warned:   map[string]bool{},
+		warnings: cfg.Warnings,
+		consents: openConsents(cfg.StateDir),
+	}
+	s.root, s.stop = context.WithCancel(context.Background())
+	r, problems := settings.Resolve(settings.Layers{UserFile: cfg.UserFile, Environment: cfg.Environment})
+	s.resolved.Store(r)
+	for _, p := range problems {
+		s.warnings = append(s.warnings, p.String())
+	}
+	return s
+}
+
+// Program is what lsp.Serve runs: every message this server understands, on one screen.
+func (s *Server) Program() lsp.Program {
+	return lsp.Program{
+		Initialize:  s.initialize,
+		Initialized: s.initialized,
+		Changed:     s.changed,
+		Shutdown:    s.stop,
+		Requests: map[string]lsp.RequestFunc{
+			protocol.MethodTextDocumentInlineCompletion: lsp.Call(s.inlineCompletion),
+			protocol.MethodTextDocumentCompletion:       lsp.Call(s.completion),
+			protocol.MethodTextDocumentCodeAction:       lsp.Call(s.codeAction),
+			protocol.MethodWorkspaceExecuteCommand:      lsp.Call(s.executeCommand),
+		},
+		Notifications: map[string]lsp.NotificationFunc{
+			protocol.MethodWorkspaceDidChangeConfiguration:    lsp.Notify(s.didChangeConfiguration),
+			protocol.MethodWorkspaceDidChangeWorkspaceFolders: lsp.Notify(s.didChangeWorkspaceFolders),
+			protocol.MethodWindowWorkDoneProgressCancel:       lsp.Notify(s.progressCancel),
+		},
+		Log:        s.log,
+		PanicOnBug: s.cfg.PanicOnBug,
+	}
+}
+
+// Close ends everything the server started and waits for it. The editor's connection is gone by then.
+func (s *Server) Close() {
+	s.stop()
+	s.models.close()
+	s.work.Wait()
+}
+
+// start runs f on a goroutine that Close waits for. f returns soon after its context ends.
+func (s *Server) start(f func(ctx context.Context)) {
+	s.work.Add(1)
+	go func() {
+		defer s.work.Done()
+		defer s.guard("background work")
+		f(s.root)
+	}()
+}
+
+// guard keeps one feature's bug from ending the editor's connection; in tests the same bug panics.
+func (s *Server) guard(what string) {
+	if s.cfg.PanicOnBug {
+		return
+	}
+	if p := recover(); p != nil {
+		s.log.Error("a bug in spark-lsp", zap.String("in", what), zap.Any("panic", p), zap.Stack("stack"))
+	}
+}
+
+// options is the configuration in force.
+func (s *Server) options() *settings.Resolved { return s.resolved.Load() }
