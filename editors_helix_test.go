@@ -1,0 +1,180 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/hinshun/vt10x"
+)
+
+var helixTests = []editorTest{
+	{"completion", helixCompletion},
+	{"edit", helixEdit},
+}
+
+func helixCompletion(t *testing.T, run *editorRun) {
+	run.offline()
+	path, original := run.file(t, "client.go")
+	h := startHelix(t, run, path)
+
+	const typed = "var key = CanonicalHeader"
+	h.input("geo" + typed)
+	h.wantOnScreen("CanonicalHeaderKey") // In the popup: the file's own is far above.
+	h.input(ctrlN)
+	h.wantOnScreen("var key = CanonicalHeaderKey")
+	h.input("\r")
+	h.leaveInsertMode()
+	wantText(t, "file after accepting the item", h.write(original+typed+"Key\n"), original+typed+"Key\n")
+	h.quit()
+}
+
+func helixEdit(t *testing.T, run *editorRun) {
+	path, original := run.file(t, "header.go")
+	want := replaceOnce(t, original, parseTime, parseTimeEdited)
+	h := startHelix(t, run, path)
+
+	h.input("/^func ParseTime\r")
+	h.input("O// spark: return an error that names the formats")
+	h.leaveInsertMode()
+	h.editWithSpark()
+	h.waitForEdit()
+	wantText(t, "file after the edit", h.write(want), want)
+	h.quit()
+}
+
+const ctrlN = "\x0e"
+
+// helix is a Helix in a terminal of its own. It corresponds to one process, which ends with the test. Its methods
+// fail the test when what they wait for does not come.
+type helix struct {
+	t        *testing.T
+	file     string
+	log      string // what hx -v --log writes: each message from and to the server
+	pty      *os.File
+	terminal vt10x.Terminal
+}
+
+// startHelix opens a file with the configuration in testdata/editors and returns when the server has been told of it.
+func startHelix(t *testing.T, run *editorRun, file string) *helix {
+	t.Helper()
+	languages, err := os.ReadFile(filepath.Join("testdata", "editors", "helix-languages.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(run.home, "config", "helix")
+	if err := os.MkdirAll(config, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(languages), "SPARK_TEST_LOG", run.serverLog)
+	if err := os.WriteFile(filepath.Join(config, "languages.toml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+
+	h := &helix{t: t, file: file, log: filepath.Join(run.home, "helix.log")}
+	cmd := exec.Command(run.editor, "-vv", "--log", h.log, file)
+	cmd.Dir, cmd.Env = run.workspace, run.env
+	if h.pty, err = pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 120}); err != nil {
+		t.Fatal(err)
+	}
+	// It answers what Helix asks its terminal at the start.
+	h.terminal = vt10x.New(vt10x.WithSize(120, 40), vt10x.WithWriter(h.pty))
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		// Not Write: a rune that ends in the next piece would be lost.
+		for input := bufio.NewReader(h.pty); h.terminal.Parse(input) == nil; {
+		}
+	})
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("screen:\n%s\nHelix's log:\n%s", h.screen(), tail(h.log, 40))
+		}
+		// The terminal goes away, and Helix with it, if it has not been quit before.
+		killed := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+		cmd.Process.Signal(syscall.SIGHUP)
+		cmd.Wait()
+		killed.Stop()
+		h.pty.Close()
+		reading.Wait()
+	})
+	waitFor(t, "the first screen", func() bool { return strings.Contains(h.screen(), " NOR ") })
+	h.wantInLog(`"method":"textDocument/didOpen"`, 1)
+	return h
+}
+
+// input types bytes as a terminal sends them. It returns before they have been worked off.
+func (h *helix) input(keys string) {
+	h.t.Helper()
+	if _, err := h.pty.WriteString(keys); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// screen returns what the terminal shows.
+func (h *helix) screen() string { return h.terminal.String() }
+
+// wantOnScreen waits until the screen contains text.
+func (h *helix) wantOnScreen(text string) {
+	h.t.Helper()
+	waitFor(h.t, text+" on the screen", func() bool { return strings.Contains(h.screen(), text) })
+}
+
+// wantInLog waits until text has occurred n times in the messages between Helix and the server.
+func (h *helix) wantInLog(text string, n int) {
+	h.t.Helper()
+	waitFor(h.t, text+" in Helix's log", func() bool { return h.inLog(text) >= n })
+}
+
+func (h *helix) inLog(text string) int {
+	data, _ := os.ReadFile(h.log) // Not there until Helix writes to it.
+	return strings.Count(string(data), text)
+}
+
+// leaveInsertMode presses Escape and waits, since Escape and a following key in one read are one key with Alt.
+func (h *helix) leaveInsertMode() {
+	h.t.Helper()
+	h.wantOnScreen(" INS ")
+	h.input("\x1b")
+	h.wantOnScreen(" NOR ")
+}
+
+// editWithSpark picks the code action from the menu.
+func (h *helix) editWithSpark() {
+	h.t.Helper()
+	h.input(" a")
+	h.wantOnScreen("Edit with spark")
+	h.input(ctrlN + "\r")
+}
+
+// waitForEdit returns when the server has said that its first edit is at its end.
+func (h *helix) waitForEdit() {
+	h.t.Helper()
+	h.wantInLog(`"kind":"end"`, 1)
+}
+
+// write writes the buffer, and returns the text of the file when that is want or patience is at its end.
+func (h *helix) write(want string) string {
+	h.t.Helper()
+	h.input(":w!\r")
+	var text string
+	for deadline := time.Now().Add(patience); text != want && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		data, _ := os.ReadFile(h.file) // For a moment there is none: Helix moves it away and writes it anew.
+		text = string(data)
+	}
+	return text
+}
+
+// quit closes Helix as a user does, without writing.
+func (h *helix) quit() {
+	h.t.Helper()
+	h.input(":q!\r")
+}

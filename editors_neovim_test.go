@@ -1,0 +1,332 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var neovimTests = []editorTest{
+	{"ghost text", neovimGhostText},
+	{"edit", neovimEditPlain},
+	{"edit live", neovimEditLive},
+}
+
+func neovimGhostText(t *testing.T, run *editorRun) {
+	run.offline()
+	path, original := run.file(t, "client.go")
+	n := startNeovim(t, run, "neovim-plain.lua", path)
+
+	// A new line at the end of the file, in which the name of a function of this package is begun.
+	const typed = "var key = CanonicalHeader"
+	n.input("Go" + typed)
+	var ghost string
+	waitFor(t, "ghost text", func() bool { ghost = n.ghost(); return ghost != "" })
+	if !strings.HasPrefix(ghost, "Key") {
+		t.Errorf("ghost text %q does not go on with the identifier", ghost)
+	}
+	n.wantOnScreen(typed + firstLine(ghost))
+	n.input("<Tab>")
+	want := original + typed + ghost + "\n"
+	waitFor(t, "the accepted text", func() bool { return n.text() == want || n.ghost() == "" })
+	wantText(t, "buffer after <Tab>", n.text(), want)
+	n.input("<Esc>")
+	n.quit()
+}
+
+func neovimEditPlain(t *testing.T, run *editorRun) { neovimEdit(t, run, "neovim-plain.lua") }
+func neovimEditLive(t *testing.T, run *editorRun)  { neovimEdit(t, run, "neovim-live.lua") }
+
+func neovimEdit(t *testing.T, run *editorRun, config string) {
+	path, original := run.file(t, "header.go")
+	withComment := replaceOnce(t, original, parseTime, "// spark: return an error that names the formats\n"+parseTime)
+	want := replaceOnce(t, original, parseTime, parseTimeEdited)
+	n := startNeovim(t, run, config, path)
+
+	n.input("/^func ParseTime<CR>O// spark: return an error that names the formats<Esc>")
+	waitFor(t, "the comment", func() bool { return n.text() == withComment && n.mode() == "n" })
+	n.editWithSpark()
+	n.waitForEdit()
+	wantText(t, "buffer after the edit", n.text(), want)
+
+	steps := 0
+	for ; n.text() != withComment; steps++ {
+		if steps == 20 {
+			wantText(t, "buffer after 20 u", n.text(), withComment)
+		}
+		before := n.text()
+		n.input("u")
+		waitFor(t, "u to change the text", func() bool { return n.text() != before })
+	}
+	if steps != 1 {
+		t.Errorf("%d undo steps, want 1", steps)
+	}
+	n.quit()
+}
+
+const parseTime = `func ParseTime(text string) (t time.Time, err error) {
+	for _, layout := range timeFormats {
+		t, err = time.Parse(layout, text)
+		if err == nil {
+			return
+		}
+	}
+	return
+}
+`
+
+const parseTimeEdited = `func ParseTime(text string) (time.Time, error) {
+	// 😀 every layout in turn
+	for _, layout := range timeFormats {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, errors.New("http: no known time format")
+}
+`
+
+// neovim is a headless Neovim at the other end of testdata/editors/bridge.lua. It corresponds to one process, which
+// ends with the test. Its methods fail the test when Neovim does not answer in time, and when it waits for a key at
+// a prompt ("Press ENTER"), which no test here wants.
+type neovim struct {
+	t       *testing.T
+	stdin   io.Writer
+	answers chan []byte // one line each; closed when the bridge has ended
+}
+
+// startNeovim opens a file with a configuration of testdata/editors and returns when the server has attached.
+func startNeovim(t *testing.T, run *editorRun, config, file string) *neovim {
+	t.Helper()
+	scripts, err := filepath.Abs(filepath.Join("testdata", "editors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(run.editor, "-l", filepath.Join(scripts, "bridge.lua"),
+		"--cmd", "luafile "+filepath.Join(scripts, "neovim-watch.lua"),
+		"-u", filepath.Join(scripts, config), "-i", "NONE", file)
+	cmd.Dir, cmd.Env = run.workspace, run.env
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	n := &neovim{t: t, stdin: stdin, answers: make(chan []byte)}
+	done := make(chan struct{})
+	go func() {
+		defer close(n.answers)
+		lines := bufio.NewScanner(stdout)
+		lines.Buffer(nil, 16<<20)
+		for lines.Scan() {
+			select {
+			case n.answers <- append([]byte(nil), lines.Bytes()...):
+			case <-done:
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("Neovim's log:\n%s", tail(filepath.Join(run.home, "state", "nvim", "lsp.log"), 20))
+		}
+		close(done)
+		stdin.Close() // ends the bridge, and with it the child
+		ended := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("Neovim did not end by itself: %v", err)
+		}
+		ended.Stop()
+	})
+
+	var recent bool
+	if n.lua(&recent, `return vim.fn.has('nvim-0.12') == 1`); !recent {
+		t.Fatalf("%s is older than Neovim 0.12", run.editor)
+	}
+	waitFor(t, "the server to attach", func() bool {
+		var attached bool
+		n.lua(&attached, `return spark_watch.attached`)
+		return attached
+	})
+	return n
+}
+
+// call makes one API call; its result is decoded into result unless that is nil.
+func (n *neovim) call(result any, method string, params ...any) {
+	n.t.Helper()
+	if params == nil {
+		params = []any{}
+	}
+	line, err := json.Marshal(map[string]any{"method": method, "params": params})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if _, err := n.stdin.Write(append(line, '\n')); err != nil {
+		n.t.Fatalf("%s: %v", method, err)
+	}
+	select {
+	case line, ok := <-n.answers:
+		if !ok {
+			n.t.Fatalf("%s: Neovim has ended", method)
+		}
+		var answer struct {
+			Result json.RawMessage
+			Error  string
+		}
+		if err := json.Unmarshal(line, &answer); err != nil {
+			n.t.Fatalf("%s: %v in %s", method, err, line)
+		}
+		if answer.Error != "" {
+			n.t.Fatalf("%s: %s", method, answer.Error)
+		}
+		if result != nil {
+			if err := json.Unmarshal(answer.Result, result); err != nil {
+				n.t.Fatalf("%s: %v in %s", method, err, line)
+			}
+		}
+	case <-time.After(patience):
+		n.t.Fatalf("%s: no answer for %v", method, patience)
+	}
+}
+
+// lua runs code in Neovim. A prompt is looked for first, because Neovim answers no such call while it shows one.
+func (n *neovim) lua(result any, code string, args ...any) {
+	n.t.Helper()
+	n.mode()
+	if args == nil {
+		args = []any{}
+	}
+	n.call(result, "nvim_exec_lua", code, args)
+}
+
+// input types keys as a user does, in Neovim's notation. It returns before they have been worked off.
+func (n *neovim) input(keys string) {
+	n.t.Helper()
+	n.call(nil, "nvim_input", keys)
+}
+
+// mode returns the mode's short name ("n", "i").
+func (n *neovim) mode() string {
+	n.t.Helper()
+	var mode struct {
+		Mode     string
+		Blocking bool
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		n.call(&mode, "nvim_get_mode")
+		// A first half of a command, like g, blocks too, but goes on when the rest of the keys is read.
+		if !mode.Blocking {
+			return mode.Mode
+		}
+		if mode.Mode == "r" || mode.Mode == "rm" || mode.Mode == "r?" || time.Now().After(deadline) {
+			n.t.Fatalf("Neovim waits for a key (mode %q)", mode.Mode)
+		}
+	}
+}
+
+// text returns the buffer as it would be written.
+func (n *neovim) text() string {
+	n.t.Helper()
+	var lines []string
+	n.lua(&lines, `return vim.api.nvim_buf_get_lines(0, 0, -1, true)`)
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// ghost returns the text Neovim shows ahead of the cursor, or "".
+func (n *neovim) ghost() string {
+	n.t.Helper()
+	var lines []string
+	n.lua(&lines, `
+		local lines = {}
+		local namespace = vim.api.nvim_get_namespaces()['nvim.lsp.inline_completion']
+		if not namespace then return lines end
+		local function add(chunks)
+			local s = ''
+			for _, chunk in ipairs(chunks or {}) do s = s .. chunk[1] end
+			table.insert(lines, s)
+		end
+		for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, { details = true })) do
+			add(mark[4].virt_text)
+			for _, line in ipairs(mark[4].virt_lines or {}) do add(line) end
+		end
+		return lines`)
+	return strings.Join(lines, "\n")
+}
+
+// screen returns the screen's lines, virtual text included, without trailing blanks.
+func (n *neovim) screen() []string {
+	n.t.Helper()
+	var lines []string
+	n.lua(&lines, `
+		vim.cmd.redraw()
+		local lines = {}
+		for row = 1, vim.o.lines do
+			local line = {}
+			for column = 1, vim.o.columns do table.insert(line, vim.fn.screenstring(row, column)) end
+			table.insert(lines, (table.concat(line):gsub('%s+$', '')))
+		end
+		return lines`)
+	return lines
+}
+
+// wantOnScreen waits until some line of the screen contains text.
+func (n *neovim) wantOnScreen(text string) {
+	n.t.Helper()
+	text = strings.ReplaceAll(text, "\t", strings.Repeat(" ", 8))
+	var screen []string
+	n.t.Cleanup(func() {
+		if n.t.Failed() {
+			n.t.Logf("screen:\n%s", strings.Join(screen, "\n"))
+		}
+	})
+	waitFor(n.t, fmt.Sprintf("%q on the screen", text), func() bool {
+		screen = n.screen()
+		return strings.Contains(strings.Join(screen, "\n"), text)
+	})
+}
+
+// editWithSpark runs the code action at the cursor, as the user's key mapping does.
+func (n *neovim) editWithSpark() {
+	n.t.Helper()
+	n.lua(nil, `
+		spark_watch.progress = {}
+		vim.lsp.buf.code_action({ apply = true, filter = function(action) return action.title == 'Edit with spark' end })`)
+}
+
+// waitForEdit returns when the server has said that the edit begun last is at its end.
+func (n *neovim) waitForEdit() {
+	n.t.Helper()
+	waitFor(n.t, "the edit's end", func() bool {
+		var kinds []string
+		n.lua(&kinds, `return spark_watch.progress`)
+		return len(kinds) > 0 && kinds[len(kinds)-1] == "end"
+	})
+}
+
+// quit closes Neovim as a user does, without writing.
+func (n *neovim) quit() {
+	n.t.Helper()
+	if mode := n.mode(); mode != "n" {
+		n.input("<Esc>")
+	}
+	n.input(":qa!<CR>")
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}

@@ -1,0 +1,236 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestEditors drives real editors, started as a user starts them, against the real binary: what is asserted is the
+// text in their buffers and on their screens. Nothing of the program is linked in here; the model is the program's
+// own loopback server in a process of its own.
+//
+// The editors are unpacked by testdata/editors/install.sh, or named by NVIM and HX. Where that cannot be done the
+// tests are skipped; with CI=true they fail, unless SPARK_EDITORS=skip says that this is known.
+func TestEditors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts real editors")
+	}
+	if os.Getenv("SPARK_EDITORS") == "skip" {
+		t.Skip("SPARK_EDITORS=skip")
+	}
+	binary := buildSpark(t)
+	for _, test := range neovimTests {
+		t.Run("neovim/"+test.name, func(t *testing.T) { test.run(t, newEditorRun(t, "neovim", "NVIM", binary)) })
+	}
+	for _, test := range helixTests {
+		t.Run("helix/"+test.name, func(t *testing.T) { test.run(t, newEditorRun(t, "helix", "HX", binary)) })
+	}
+}
+
+type editorTest struct {
+	name string
+	run  func(*testing.T, *editorRun)
+}
+
+// editorRun is what one test has on disk and in its environment before its editor starts. Each test has its own.
+type editorRun struct {
+	editor    string   // path of the editor's program
+	workspace string   // a copy of net/http, with the marker of a Git work tree
+	home      string   // stands for the user's home; holds the editor's configuration
+	serverLog string   // what spark-lsp --log writes
+	env       []string // the editor's whole environment, and so the server's
+}
+
+func newEditorRun(t *testing.T, editor, variable, binary string) *editorRun {
+	t.Helper()
+	paths := findEditor(t, editor, variable)
+	home := t.TempDir()
+	r := &editorRun{
+		editor:    paths[variable],
+		workspace: copyNetHTTP(t),
+		home:      home,
+		serverLog: filepath.Join(home, "spark-lsp.log"),
+	}
+	// Built up from nothing, so that no setting or key of whoever runs the test reaches the server.
+	r.env = []string{
+		"PATH=" + filepath.Dir(binary) + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"HOME=" + home, "LANG=C.UTF-8", "TERM=xterm-256color", "COLORTERM=truecolor", "TMPDIR=" + t.TempDir(),
+		"XDG_CONFIG_HOME=" + filepath.Join(home, "config"), "XDG_DATA_HOME=" + filepath.Join(home, "data"),
+		"XDG_STATE_HOME=" + filepath.Join(home, "state"), "XDG_CACHE_HOME=" + filepath.Join(home, "cache"),
+		"XDG_RUNTIME_DIR=" + home, "NVIM_LOG_FILE=" + filepath.Join(home, "nvim.log"), "SPARK_TEST_LOG=" + r.serverLog,
+	}
+	for name, value := range paths {
+		if name != variable {
+			r.env = append(r.env, name+"="+value)
+		}
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("server log:\n%s", tail(r.serverLog, 60))
+		}
+	})
+	return r
+}
+
+// offline makes the server use the embedded engine.
+func (r *editorRun) offline() { r.env = append(r.env, "SPARK_PROVIDER=offline") }
+
+// file returns the path of a file of the workspace and its text as it was copied.
+func (r *editorRun) file(t *testing.T, name string) (path, text string) {
+	t.Helper()
+	path = filepath.Join(r.workspace, name)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, string(data)
+}
+
+// buildSpark builds the program into a directory that goes with t, and returns the path of the binary.
+func buildSpark(t *testing.T) string {
+	t.Helper()
+	if binary := os.Getenv("SPARK_TEST_BINARY"); binary != "" {
+		return binary
+	}
+	binary := filepath.Join(t.TempDir(), "spark-lsp")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// findEditor returns the lines install.sh prints for an editor, by name. variable is the one that holds the
+// program's path; if the environment has it, that editor is taken as it is.
+func findEditor(t *testing.T, editor, variable string) map[string]string {
+	t.Helper()
+	if program := os.Getenv(variable); program != "" {
+		return map[string]string{variable: program}
+	}
+	paths, err := installEditor(editor)
+	if err == nil {
+		return paths
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%v\nwith CI=true a missing editor is a failure; SPARK_EDITORS=skip or %s=/path/of/it says otherwise", err, variable)
+	}
+	t.Skip(err)
+	return nil
+}
+
+// The script's answer does not change while the tests run, and a failed attempt may have waited for a network.
+var installed sync.Map // editor name -> func() (map[string]string, error)
+
+func installEditor(editor string) (map[string]string, error) {
+	once, _ := installed.LoadOrStore(editor, sync.OnceValues(func() (map[string]string, error) {
+		script := filepath.Join("testdata", "editors", "install.sh")
+		cmd := exec.Command("bash", script, editor)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		if err != nil {
+			return nil, fmt.Errorf("%s %s: %w\n%s", script, editor, err, &stderr)
+		}
+		paths := map[string]string{}
+		for line := range strings.Lines(string(out)) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			paths[name] = value
+		}
+		return paths, nil
+	}))
+	return once.(func() (map[string]string, error))()
+}
+
+// copyNetHTTP makes a workspace of the toolchain's net/http: a real package of a realistic size, which every
+// machine that runs these tests has.
+func copyNetHTTP(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "http")
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatalf("go env GOROOT: %v", err)
+	}
+	pattern := filepath.Join(strings.TrimSpace(string(goroot)), "src", "net", "http", "*.go")
+	sources, err := filepath.Glob(pattern)
+	if err != nil || len(sources) == 0 {
+		t.Fatalf("no files %s (%v)", pattern, err)
+	}
+	for _, marker := range []string{"objects", "refs"} {
+		if err := os.MkdirAll(filepath.Join(dir, ".git", marker), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".git", "HEAD"), []byte("ref: refs/heads/main\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range sources {
+		data, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(source)), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// patience is the longest wait for any single fact. A fact takes milliseconds; this is for a machine that is busy.
+const patience = 15 * time.Second
+
+// waitFor polls until ok reports true, and fails the test when patience runs out. Editors tell nobody when their
+// screen has changed, so there is nothing better than to look again soon.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v in vain for %s", patience, what)
+		}
+	}
+}
+
+// wantText compares byte for byte.
+func wantText(t *testing.T, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Fatalf("%s (-want +got):\n%s", what, cmp.Diff(strings.SplitAfter(want, "\n"), strings.SplitAfter(got, "\n")))
+	}
+}
+
+// replaceOnce replaces the only occurrence of old in text. It fails the test when there is not exactly one, as in
+// a toolchain whose net/http has changed there.
+func replaceOnce(t *testing.T, text, old, new string) string {
+	t.Helper()
+	if n := strings.Count(text, old); n != 1 {
+		t.Fatalf("the text to build upon occurs %d times, want once:\n%s", n, old)
+	}
+	return strings.Replace(text, old, new, 1)
+}
+
+// tail returns the last n lines of a file, long ones cut, or why it could not be read.
+func tail(path string, n int) string {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return "(none)"
+	}
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
+	lines = lines[max(0, len(lines)-n):]
+	for i, line := range lines {
+		lines[i] = line[:min(len(line), 300)]
+	}
+	return strings.Join(lines, "\n")
+}
