@@ -1,0 +1,120 @@
+package lsp
+
+import (
+	"context"
+	"io"
+	"sync"
+)
+
+const (
+	// outboxBound is how many bytes may wait for a client that does not read before goroutines of
+	// requests have to wait too.
+	outboxBound = 4 << 20
+	// outboxLimit is the same for the read loop, which must go on reading for as long as memory allows:
+	// if it waited for the client to read while the client waited for it to read, neither would ever move.
+	outboxLimit = 16 * outboxBound
+)
+
+// outbox is the queue between all who write frames and the one goroutine that hands them to the client.
+// Frames leave in the order in which Write was called, whole, and as many at once as have piled up.
+type outbox struct {
+	out  io.Writer
+	fail func(error) // told once, from run, when the client cannot be written to any more
+
+	mu      sync.Mutex // guards all below
+	filled  sync.Cond  // pending or closed has changed
+	pending []byte     // frames that run has not taken yet
+	spare   []byte     // the buffer that run took last, for reuse
+	room    chan struct{}
+	closed  bool
+	err     error
+
+	done chan struct{} // closed when run has ended
+}
+
+func newOutbox(out io.Writer, fail func(error)) *outbox {
+	o := &outbox{out: out, fail: fail, room: make(chan struct{}), done: make(chan struct{})}
+	o.filled.L = &o.mu
+	return o
+}
+
+// wait blocks while limit or more bytes are pending. It ends with ctx's error, or with the error that broke
+// the outbox.
+func (o *outbox) wait(ctx context.Context, limit int) error {
+	for {
+		o.mu.Lock()
+		err, full, room := o.err, len(o.pending) >= limit, o.room
+		o.mu.Unlock()
+		if err != nil || !full {
+			return err
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Write queues p, which is one or more whole frames. It never blocks; whoever may block calls wait first.
+func (o *outbox) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err != nil {
+		return 0, o.err
+	}
+	if o.closed {
+		return 0, ErrClosed
+	}
+	o.pending = append(o.pending, p...)
+	o.filled.Signal()
+	return len(p), nil
+}
+
+// run hands frames over until close was called and all are written, or until a write fails.
+func (o *outbox) run() {
+	defer close(o.done)
+	for {
+		o.mu.Lock()
+		for len(o.pending) == 0 && !o.closed {
+			o.filled.Wait()
+		}
+		batch := o.pending
+		if len(batch) == 0 {
+			o.mu.Unlock()
+			return
+		}
+		o.pending, o.spare = o.spare[:0], nil
+		o.makeRoom()
+		o.mu.Unlock()
+
+		_, err := o.out.Write(batch)
+
+		o.mu.Lock()
+		if cap(batch) <= 1<<20 { // one long message must not occupy its memory for ever
+			o.spare = batch[:0]
+		}
+		if err != nil {
+			o.err, o.pending = err, nil
+			o.makeRoom()
+			o.mu.Unlock()
+			o.fail(err)
+			return
+		}
+		o.mu.Unlock()
+	}
+}
+
+// makeRoom wakes all who wait. Called with mu held.
+func (o *outbox) makeRoom() {
+	close(o.room)
+	o.room = make(chan struct{})
+}
+
+// close lets run end once everything queued so far is written.
+func (o *outbox) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	o.filled.Signal()
+}
