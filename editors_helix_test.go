@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 var helixTests = []editorTest{
 	{"completion", helixCompletion},
 	{"edit", helixEdit},
+	{"typing", helixTyping},
 }
 
 func helixCompletion(t *testing.T, run *editorRun) {
@@ -38,17 +40,80 @@ func helixCompletion(t *testing.T, run *editorRun) {
 	h.quit()
 }
 
+// helixEdit lets a comment be carried out, and takes it back.
 func helixEdit(t *testing.T, run *editorRun) {
+	model := run.model(t)
 	path, original := run.file(t, "header.go")
-	want := replaceOnce(t, original, parseTime, parseTimeEdited)
+	commented := replaceOnce(t, original, hasToken, hasTokenComment+"\n"+hasToken)
+	want := replaceOnce(t, original, hasToken, hasTokenEdited)
 	h := startHelix(t, run, path)
 
-	h.input("/^func ParseTime\r")
-	h.input("O// spark: return an error that names the formats")
+	h.input("/^func hasToken\r")
+	h.input("O" + hasTokenComment)
 	h.leaveInsertMode()
 	h.editWithSpark()
-	h.waitForEdit()
+	answer := model.edit(hasToken, "ask for the cheap thing first")
+	half := strings.Index(hasTokenEdited, "\t\tif b := ")
+	model.must(answer.Text(hasTokenEdited[:half]))
+	h.wantOnScreen(`if token == "" || len(token) > len(v) {`)
+	model.must(answer.Text(hasTokenEdited[half:]))
+	model.must(answer.Done())
+	h.waitForEdit(1)
 	wantText(t, "file after the edit", h.write(want), want)
+
+	// Helix makes each piece of an edit an undo step; there is one for each hunk, and one for the comment.
+	h.input("uuu")
+	wantText(t, "file after three u", h.write(commented), commented)
+	if n := h.inLog(`"method":"workspace/executeCommand"`); n != 1 {
+		t.Errorf("%d commands were executed, want 1: writing a file asks for code actions too", n)
+	}
+	h.quit()
+}
+
+// helixTyping goes on typing, above the edit and then below it, while the model writes.
+func helixTyping(t *testing.T, run *editorRun) {
+	model := run.model(t)
+	path, original := run.file(t, "header.go")
+	h := startHelix(t, run, path)
+
+	h.input("/^func hasToken\r")
+	h.input("O" + hasTokenComment)
+	h.leaveInsertMode()
+	h.editWithSpark()
+	answer := model.edit(hasToken, "ask for the cheap thing first")
+	written := make(chan error, 1)
+	go func() {
+		err := answer.Pace(hasTokenEdited, 0, 150)
+		written <- errors.Join(err, answer.Done())
+	}()
+	waitFor(t, "the first words", func() bool { return answer.Tokens() > 0 })
+	const above, below = "var typedAbove int", "var typedBelow = 1"
+	h.typeSlowly("gg/^package http\r")
+	h.typeSlowly("o" + above + "\r" + above + "2")
+	h.leaveInsertMode()
+	if answer.Outcome() != "" {
+		t.Error("the model was at its end before the typing was: nothing has been tested")
+	}
+	h.typeSlowly("geo" + below)
+	model.must(<-written)
+	h.typeSlowly(" + 2")
+	h.waitForEdit(1)
+	h.leaveInsertMode()
+	want := replaceOnce(t, original, hasToken, hasTokenEdited)
+	want = replaceOnce(t, want, "\npackage http\n", "\npackage http\n"+above+"\n"+above+"2\n") + below + " + 2\n"
+	wantText(t, "file after the edit", h.write(want), want)
+
+	// What the server believes of the text is seen by the next edit.
+	h.input("gg/^func ParseTime\r")
+	h.input("O" + parseTimeComment)
+	h.leaveInsertMode()
+	h.editWithSpark()
+	answer = model.edit(parseTime, "return an error that names the formats")
+	model.must(answer.Text(parseTimeEdited))
+	model.must(answer.Done())
+	h.waitForEdit(2)
+	want = replaceOnce(t, want, parseTime, parseTimeEdited)
+	wantText(t, "file after another edit", h.write(want), want)
 	h.quit()
 }
 
@@ -119,6 +184,15 @@ func (h *helix) input(keys string) {
 	}
 }
 
+// typeSlowly types like a quick typist, one key after another.
+func (h *helix) typeSlowly(keys string) {
+	h.t.Helper()
+	for _, key := range keys {
+		h.input(string(key))
+		time.Sleep(typingGap)
+	}
+}
+
 // screen returns what the terminal shows.
 func (h *helix) screen() string { return h.terminal.String() }
 
@@ -155,10 +229,10 @@ func (h *helix) editWithSpark() {
 	h.input(ctrlN + "\r")
 }
 
-// waitForEdit returns when the server has said that its first edit is at its end.
-func (h *helix) waitForEdit() {
+// waitForEdit returns when the server has said that its n-th edit, from 1, is at its end.
+func (h *helix) waitForEdit(n int) {
 	h.t.Helper()
-	h.wantInLog(`"kind":"end"`, 1)
+	h.wantInLog(`"kind":"end"`, n)
 }
 
 // write writes the buffer, and returns the text of the file when that is want or patience is at its end.

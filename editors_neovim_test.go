@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,14 +18,22 @@ import (
 
 var neovimTests = []editorTest{
 	{"ghost text", neovimGhostText},
-	{"edit", neovimEditPlain},
-	{"edit live", neovimEditLive},
+	{"edit", func(t *testing.T, run *editorRun) { neovimEdit(t, run, neovimPlain) }},
+	{"edit live", func(t *testing.T, run *editorRun) { neovimEdit(t, run, neovimLive) }},
+	{"typing", func(t *testing.T, run *editorRun) { neovimTyping(t, run, neovimPlain) }},
+	{"typing live", func(t *testing.T, run *editorRun) { neovimTyping(t, run, neovimLive) }},
 }
+
+// The configurations in testdata/editors.
+const (
+	neovimPlain = "neovim-plain.lua" // nothing but the server and a key for ghost text
+	neovimLive  = "neovim-live.lua"  // with what an edit needs to arrive while the model writes
+)
 
 func neovimGhostText(t *testing.T, run *editorRun) {
 	run.offline()
 	path, original := run.file(t, "client.go")
-	n := startNeovim(t, run, "neovim-plain.lua", path)
+	n := startNeovim(t, run, neovimPlain, path)
 
 	// A new line at the end of the file, in which the name of a function of this package is begun.
 	const typed = "var key = CanonicalHeader"
@@ -34,66 +43,94 @@ func neovimGhostText(t *testing.T, run *editorRun) {
 	if !strings.HasPrefix(ghost, "Key") {
 		t.Errorf("ghost text %q does not go on with the identifier", ghost)
 	}
-	n.wantOnScreen(typed + firstLine(ghost))
+	shown, _, _ := strings.Cut(ghost, "\n")
+	n.wantOnScreen(typed + shown)
+	wantText(t, "buffer with ghost text", n.text(), original+typed+"\n")
+
 	n.input("<Tab>")
 	want := original + typed + ghost + "\n"
-	waitFor(t, "the accepted text", func() bool { return n.text() == want || n.ghost() == "" })
+	waitFor(t, "the ghost text to be gone", func() bool { return n.text() == want || n.ghost() == "" })
 	wantText(t, "buffer after <Tab>", n.text(), want)
-	n.input("<Esc>")
 	n.quit()
 }
 
-func neovimEditPlain(t *testing.T, run *editorRun) { neovimEdit(t, run, "neovim-plain.lua") }
-func neovimEditLive(t *testing.T, run *editorRun)  { neovimEdit(t, run, "neovim-live.lua") }
-
+// neovimEdit lets a comment be carried out, and takes it back.
 func neovimEdit(t *testing.T, run *editorRun, config string) {
+	model := run.model(t)
 	path, original := run.file(t, "header.go")
-	withComment := replaceOnce(t, original, parseTime, "// spark: return an error that names the formats\n"+parseTime)
+	commented := replaceOnce(t, original, parseTime, parseTimeComment+"\n"+parseTime)
 	want := replaceOnce(t, original, parseTime, parseTimeEdited)
 	n := startNeovim(t, run, config, path)
 
-	n.input("/^func ParseTime<CR>O// spark: return an error that names the formats<Esc>")
-	waitFor(t, "the comment", func() bool { return n.text() == withComment && n.mode() == "n" })
+	n.input("/^func ParseTime<CR>O" + parseTimeComment + "<Esc>")
+	waitFor(t, "the comment", func() bool { return n.text() == commented && n.mode() == "n" })
 	n.editWithSpark()
+	answer := model.edit(parseTime, "return an error that names the formats")
+	half := strings.Index(parseTimeEdited, "\treturn time.Time{}")
+	model.must(answer.Text(parseTimeEdited[:half]))
+	if config == neovimLive {
+		// The model is not at its end, and will not be before this is seen.
+		n.wantOnScreen("err := time.Parse(layout, text); err == nil {")
+	}
+	model.must(answer.Text(parseTimeEdited[half:]))
+	model.must(answer.Done())
 	n.waitForEdit()
 	wantText(t, "buffer after the edit", n.text(), want)
 
-	steps := 0
-	for ; n.text() != withComment; steps++ {
-		if steps == 20 {
-			wantText(t, "buffer after 20 u", n.text(), withComment)
-		}
-		before := n.text()
-		n.input("u")
-		waitFor(t, "u to change the text", func() bool { return n.text() != before })
-	}
-	if steps != 1 {
-		t.Errorf("%d undo steps, want 1", steps)
-	}
+	n.input("u")
+	waitFor(t, "u to change the text", func() bool { return n.text() != want })
+	wantText(t, "buffer after one u", n.text(), commented)
 	n.quit()
 }
 
-const parseTime = `func ParseTime(text string) (t time.Time, err error) {
-	for _, layout := range timeFormats {
-		t, err = time.Parse(layout, text)
-		if err == nil {
-			return
-		}
-	}
-	return
-}
-`
+// neovimTyping goes on typing, above the edit and then below it, while the model writes.
+func neovimTyping(t *testing.T, run *editorRun, config string) {
+	model := run.model(t)
+	path, original := run.file(t, "header.go")
+	n := startNeovim(t, run, config, path)
 
-const parseTimeEdited = `func ParseTime(text string) (time.Time, error) {
-	// 😀 every layout in turn
-	for _, layout := range timeFormats {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
+	n.input("/^func hasToken<CR>O" + hasTokenComment + "<Esc>")
+	n.wantOnScreen(hasTokenComment)
+	n.editWithSpark()
+	answer := model.edit(hasToken, "ask for the cheap thing first")
+	written := make(chan error, 1)
+	go func() {
+		err := answer.Pace(hasTokenEdited, 0, 150)
+		written <- errors.Join(err, answer.Done())
+	}()
+	waitFor(t, "the first words", func() bool { return answer.Tokens() > 0 })
+	const above, below = "var typedAbove int", "var typedBelow = \"1\""
+	n.typeSlowly("gg/^package http<CR>o")
+	n.typeSlowly(above + "<CR>" + above + "2<Esc>")
+	if answer.Outcome() != "" {
+		t.Error("the model was at its end before the typing was: nothing has been tested")
 	}
-	return time.Time{}, errors.New("http: no known time format")
+	n.typeSlowly("Go" + below)
+	model.must(<-written)
+	n.typeSlowly(" + \"2\"")
+	n.waitForEdit()
+	want := replaceOnce(t, original, hasToken, hasTokenEdited)
+	want = replaceOnce(t, want, "\npackage http\n", "\npackage http\n"+above+"\n"+above+"2\n") + below + " + \"2\"\n"
+	waitFor(t, "the last key", func() bool { return strings.HasSuffix(n.text(), " + \"2\"\n") })
+	wantText(t, "buffer after the edit", n.text(), want)
+	if mode := n.mode(); mode != "i" {
+		t.Errorf("mode %q, want insert mode to go on", mode)
+	}
+	if line, column := n.cursor(); line != strings.Count(want, "\n") || column != len(below+" + \"2\"") {
+		t.Errorf("cursor at %d:%d, want the end of the line being typed", line, column)
+	}
+
+	// What the server believes of the text is seen by the next edit.
+	n.input("<Esc>gg/^func ParseTime<CR>O" + parseTimeComment + "<Esc>")
+	n.wantOnScreen(parseTimeComment)
+	n.editWithSpark()
+	answer = model.edit(parseTime, "return an error that names the formats")
+	model.must(answer.Text(parseTimeEdited))
+	model.must(answer.Done())
+	n.waitForEdit()
+	wantText(t, "buffer after another edit", n.text(), replaceOnce(t, want, parseTime, parseTimeEdited))
+	n.quit()
 }
-`
 
 // neovim is a headless Neovim at the other end of testdata/editors/bridge.lua. It corresponds to one process, which
 // ends with the test. Its methods fail the test when Neovim does not answer in time, and when it waits for a key at
@@ -219,6 +256,20 @@ func (n *neovim) input(keys string) {
 	n.call(nil, "nvim_input", keys)
 }
 
+// typeSlowly types like a quick typist, one key after another.
+func (n *neovim) typeSlowly(keys string) {
+	n.t.Helper()
+	for keys != "" {
+		size := 1
+		if end := strings.IndexByte(keys, '>'); keys[0] == '<' && end > 0 {
+			size = end + 1
+		}
+		n.input(keys[:size])
+		keys = keys[size:]
+		time.Sleep(typingGap)
+	}
+}
+
 // mode returns the mode's short name ("n", "i").
 func (n *neovim) mode() string {
 	n.t.Helper()
@@ -244,6 +295,14 @@ func (n *neovim) text() string {
 	var lines []string
 	n.lua(&lines, `return vim.api.nvim_buf_get_lines(0, 0, -1, true)`)
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// cursor returns the cursor's line, from 1, and column, in bytes from 0.
+func (n *neovim) cursor() (line, column int) {
+	n.t.Helper()
+	var at [2]int
+	n.lua(&at, `return vim.api.nvim_win_get_cursor(0)`)
+	return at[0], at[1]
 }
 
 // ghost returns the text Neovim shows ahead of the cursor, or "".
@@ -324,9 +383,4 @@ func (n *neovim) quit() {
 		n.input("<Esc>")
 	}
 	n.input(":qa!<CR>")
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
 }

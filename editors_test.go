@@ -15,13 +15,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/spark-lsp/spark-lsp/session/loopback"
 )
 
 // TestEditors drives real editors, started as a user starts them, against the real binary: what is asserted is the
-// text in their buffers and on their screens. Nothing of the program is linked in here; the model is the program's
-// own loopback server in a process of its own.
+// text in their buffers and on their screens. The model is a loopback server in the test's hands, so that a user's
+// keys can be put between two words of its answer.
 //
-// The editors are unpacked by testdata/editors/install.sh, or named by NVIM and HX. Where that cannot be done the
+// The editors are unpacked by testdata/editors/install.sh, or named by NVIM, HX and EMACS. Where that cannot be done the
 // tests are skipped; with CI=true they fail, unless SPARK_EDITORS=skip says that this is known.
 func TestEditors(t *testing.T) {
 	if testing.Short() {
@@ -37,6 +39,14 @@ func TestEditors(t *testing.T) {
 	for _, test := range helixTests {
 		t.Run("helix/"+test.name, func(t *testing.T) { test.run(t, newEditorRun(t, "helix", "HX", binary)) })
 	}
+	for _, test := range emacsTests {
+		t.Run("emacs/"+test.name, func(t *testing.T) {
+			if os.Getenv("CI") != "true" && os.Getenv("SPARK_EDITORS") != "all" && !isProgram(os.Getenv("EMACS")) {
+				t.Skip("Emacs is more than 100 MB to fetch: SPARK_EDITORS=all does it, or EMACS names one")
+			}
+			test.run(t, newEditorRun(t, "emacs", "EMACS", binary))
+		})
+	}
 }
 
 type editorTest struct {
@@ -46,11 +56,12 @@ type editorTest struct {
 
 // editorRun is what one test has on disk and in its environment before its editor starts. Each test has its own.
 type editorRun struct {
-	editor    string   // path of the editor's program
-	workspace string   // a copy of net/http, with the marker of a Git work tree
-	home      string   // stands for the user's home; holds the editor's configuration
-	serverLog string   // what spark-lsp --log writes
-	env       []string // the editor's whole environment, and so the server's
+	editor    string            // path of the editor's program
+	paths     map[string]string // what install.sh says of the editor; empty for an editor of the user's own
+	workspace string            // a copy of net/http, with the marker of a Git work tree
+	home      string            // stands for the user's home; holds the editor's configuration
+	serverLog string            // what spark-lsp --log writes
+	env       []string          // the editor's whole environment, and so the server's
 }
 
 func newEditorRun(t *testing.T, editor, variable, binary string) *editorRun {
@@ -59,6 +70,7 @@ func newEditorRun(t *testing.T, editor, variable, binary string) *editorRun {
 	home := t.TempDir()
 	r := &editorRun{
 		editor:    paths[variable],
+		paths:     paths,
 		workspace: copyNetHTTP(t),
 		home:      home,
 		serverLog: filepath.Join(home, "spark-lsp.log"),
@@ -86,6 +98,61 @@ func newEditorRun(t *testing.T, editor, variable, binary string) *editorRun {
 
 // offline makes the server use the embedded engine.
 func (r *editorRun) offline() { r.env = append(r.env, "SPARK_PROVIDER=offline") }
+
+// editorModel is the model that a test drives by hand. It lives as long as its test.
+type editorModel struct {
+	t     *testing.T
+	edits chan *loopback.Exchange
+}
+
+// model starts a model and makes the server use it. Requests for a completion get an empty answer.
+func (r *editorRun) model(t *testing.T) *editorModel {
+	t.Helper()
+	m := &editorModel{t: t, edits: make(chan *loopback.Exchange, 16)}
+	server := loopback.New(loopback.Options{Respond: func(x *loopback.Exchange) {
+		if x.Job() == loopback.EditJob {
+			m.edits <- x
+			return
+		}
+		x.Done()
+	}})
+	if err := server.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	r.env = append(r.env, "SPARK_PROVIDER=openai", "SPARK_BASE_URL="+server.URL(), "SPARK_API_KEY=loopback")
+	return m
+}
+
+// edit returns the next request for an edit, which must be for this region and carry this instruction.
+func (m *editorModel) edit(region, instruction string) *loopback.Exchange {
+	m.t.Helper()
+	select {
+	case x := <-m.edits:
+		if got, _ := x.Region(); got != region {
+			m.t.Errorf("region the model is asked to replace (-want +got):\n%s", cmp.Diff(region, got))
+		}
+		if !strings.Contains(x.Input, instruction) {
+			m.t.Errorf("the model reads nothing of %q:\n%s", instruction, x.Input)
+		}
+		return x
+	case <-time.After(patience):
+		m.t.Fatalf("waited %v in vain for a request for an edit", patience)
+		return nil
+	}
+}
+
+// must fails the test when a step of the model's answer could not be sent.
+func (m *editorModel) must(err error) {
+	m.t.Helper()
+	if err != nil {
+		m.t.Fatalf("the model's answer: %v", err)
+	}
+}
 
 // file returns the path of a file of the workspace and its text as it was copied.
 func (r *editorRun) file(t *testing.T, name string) (path, text string) {
@@ -115,12 +182,15 @@ func buildSpark(t *testing.T) string {
 // program's path; if the environment has it, that editor is taken as it is.
 func findEditor(t *testing.T, editor, variable string) map[string]string {
 	t.Helper()
-	if program := os.Getenv(variable); program != "" {
+	if program := os.Getenv(variable); isProgram(program) {
 		return map[string]string{variable: program}
 	}
 	paths, err := installEditor(editor)
 	if err == nil {
 		return paths
+	}
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() != cannotInstall {
+		t.Fatal(err)
 	}
 	if os.Getenv("CI") == "true" {
 		t.Fatalf("%v\nwith CI=true a missing editor is a failure; SPARK_EDITORS=skip or %s=/path/of/it says otherwise", err, variable)
@@ -128,6 +198,16 @@ func findEditor(t *testing.T, editor, variable string) map[string]string {
 	t.Skip(err)
 	return nil
 }
+
+// isProgram tells a program from what else these variables hold: in Neovim's own terminal NVIM is a socket, and in
+// Emacs's EMACS was "t".
+func isProgram(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// cannotInstall is the exit code of install.sh that says that this machine, not the script, is at fault.
+const cannotInstall = 3
 
 // The script's answer does not change while the tests run, and a failed attempt may have waited for a network.
 var installed sync.Map // editor name -> func() (map[string]string, error)
@@ -151,6 +231,71 @@ func installEditor(editor string) (map[string]string, error) {
 	}))
 	return once.(func() (map[string]string, error))()
 }
+
+// What the tests edit: two functions of header.go, and what the model makes of them.
+const (
+	parseTime = `func ParseTime(text string) (t time.Time, err error) {
+	for _, layout := range timeFormats {
+		t, err = time.Parse(layout, text)
+		if err == nil {
+			return
+		}
+	}
+	return
+}
+`
+	// With a character outside the BMP, whose width differs in bytes, UTF-16 units, runes and columns.
+	parseTimeEdited = `func ParseTime(text string) (time.Time, error) {
+	for _, layout := range timeFormats { // 😀 in turn
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, errors.New("http: no known time format")
+}
+`
+	parseTimeComment = "// spark: return an error that names the formats"
+)
+
+var (
+	hasToken = `func hasToken(v, token string) bool {
+	if len(token) > len(v) || token == "" {
+		return false
+	}
+	if v == token {
+		return true
+	}
+	for sp := 0; sp <= len(v)-len(token); sp++ {
+		// Check that first character is good.
+		// The token is ASCII, so checking only a single byte
+		// is sufficient. We skip this potential starting
+		// position if both the first byte and its potential
+		// ASCII uppercase equivalent (b|0x20) don't match.
+		// False positives ('^' => '~') are caught by EqualFold.
+		if b := v[sp]; b != token[0] && b|0x20 != token[0] {
+			continue
+		}
+		// Check that start pos is on a valid token boundary.
+		if sp > 0 && !isTokenBoundary(v[sp-1]) {
+			continue
+		}
+		// Check that end pos is on a valid token boundary.
+		if endPos := sp + len(token); endPos != len(v) && !isTokenBoundary(v[endPos]) {
+			continue
+		}
+		if ascii.EqualFold(v[sp:sp+len(token)], token) {
+			return true
+		}
+	}
+	return false
+}
+`
+	// Two hunks, far apart.
+	hasTokenEdited = strings.NewReplacer(
+		`	if len(token) > len(v) || token == "" {`, `	if token == "" || len(token) > len(v) {`,
+		"	return false\n}\n", "	return false // not there\n}\n").Replace(hasToken)
+	hasTokenComment = "// spark: ask for the cheap thing first"
+)
 
 // copyNetHTTP makes a workspace of the toolchain's net/http: a real package of a realistic size, which every
 // machine that runs these tests has.
@@ -188,6 +333,9 @@ func copyNetHTTP(t *testing.T) string {
 
 // patience is the longest wait for any single fact. A fact takes milliseconds; this is for a machine that is busy.
 const patience = 15 * time.Second
+
+// typingGap is the time between two keys where a test types at a user's pace.
+const typingGap = 15 * time.Millisecond
 
 // waitFor polls until ok reports true, and fails the test when patience runs out. Editors tell nobody when their
 // screen has changed, so there is nothing better than to look again soon.
