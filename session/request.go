@@ -80,6 +80,7 @@ type Event struct {
 	Model      string  // Done: the model that served, "" when the endpoint did not say
 	Tier       string  // Done: the service tier that served ("auto" in response.created says nothing)
 	Confidence float64 // Started: 0..1 from the embedded engine, 0 from models (they do not say)
+	Timing     *Timing // Done: the endpoint's own account of where the time went; nil when it gave none
 }
 
 // Handle names a response in progress for Steer. The zero Handle names none.

@@ -14,4 +14,5 @@ type Trace struct {
 	FirstDelta func()                         // the first text
 	Delta      func(bytes int)                // each delta's text as it arrives
 	Terminal   func(reason Reason, err error) // the end, and why
+	Again      func(cause error)              // the attempt failed before any text; another one follows
 }

@@ -131,6 +131,12 @@ func (a Answer) Respond(x *Exchange) {
 		defer x.Hold(false)
 	case QueuedFirst:
 		_ = x.Queued()
+	case TwiceTerminal:
+		x.Encore(func() { _ = x.Repeat() })
+	case LateDelta:
+		x.Encore(func() {
+			_ = x.Event("response.output_text.delta", map[string]any{"delta": "late", "item_id": "msg_late", "output_index": 0, "content_index": 0})
+		})
 	case ReasoningFirst:
 		_ = x.Reasoning("Thinking about nothing.")
 	case Huge:
@@ -190,15 +196,6 @@ func (a Answer) Respond(x *Exchange) {
 		}
 	}
 	_ = x.Done()
-	switch a.Fault {
-	case TwiceTerminal:
-		_ = x.Repeat()
-	case LateDelta:
-		x.mu.Lock()
-		frame := x.frame("response.output_text.delta", map[string]any{"delta": "late", "item_id": "msg_late", "output_index": 0, "content_index": 0})
-		_ = x.out.event("response.output_text.delta", frame)
-		x.mu.Unlock()
-	}
 }
 
 // sendRaw is Raw in the transport's framing.

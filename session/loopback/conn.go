@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -25,7 +26,6 @@ type Conn struct {
 	upgrade Upgrade
 	since   time.Time
 	done    chan struct{}
-	age     *time.Timer
 
 	write sync.Mutex // one data frame at a time
 
@@ -41,6 +41,7 @@ type Conn struct {
 	frames   [][]byte
 	kept     int // bytes in frames
 	lastPong time.Time
+	age      *time.Timer
 }
 
 const (
@@ -97,10 +98,13 @@ func (c *Conn) Bytes() (in, out int64) { return c.link.in.Load(), c.link.out.Loa
 // Drop cuts the TCP connection without a close frame.
 func (c *Conn) Drop() { _ = c.link.Close() }
 
-// Close sends a close frame with this code and closes the socket.
+// Close sends a close frame with this code and ends the connection. What the client still sends is read and
+// thrown away for a moment: a socket closed over unread data is reset, and the close frame would be lost.
 func (c *Conn) Close(code int, reason string) {
+	_ = c.link.SetDeadline(time.Now().Add(writeWait))
 	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(writeWait))
-	_ = c.link.Close()
+	c.link.closeWrite()
+	c.kill()
 }
 
 // Freeze leaves a half-open connection: nothing is read or written any more, and the peer is not told.
@@ -162,26 +166,39 @@ func (c *Conn) ReachAge() {
 
 // serve reads until the connection ends. It is the one reader of the socket.
 func (c *Conn) serve() {
-	c.age = time.AfterFunc(c.srv.ageLimit(), c.ReachAge)
+	c.mu.Lock()
+	if !c.dead {
+		c.age = time.AfterFunc(c.srv.ageLimit(), c.ReachAge)
+	}
+	c.mu.Unlock()
 	if c.srv.opts.PingEvery > 0 {
 		c.srv.wg.Go(c.keepAlive)
 	}
 	defer c.bury()
 	for {
 		kind, data, err := c.ws.ReadMessage()
+		if errors.Is(err, websocket.ErrReadLimit) {
+			// gorilla has sent the close frame (1009); the rest of the frame is in the way of it.
+			_ = c.link.SetDeadline(time.Now().Add(writeWait))
+			c.link.closeWrite()
+			c.kill()
+			_, _ = io.Copy(io.Discard, c.link)
+		}
 		if err != nil {
 			return
 		}
+		select {
+		case <-c.done: // only waiting for the client to close
+			continue
+		default:
+		}
 		if kind != websocket.TextMessage {
 			c.Close(websocket.CloseUnsupportedData, "text frames only")
-			return
-		}
-		c.record(data)
-		if c.upgrade.Silent {
 			continue
 		}
-		if !c.handle(data) {
-			return
+		c.record(data)
+		if !c.upgrade.Silent {
+			c.handle(data)
 		}
 	}
 }
@@ -203,12 +220,23 @@ func (c *Conn) record(data []byte) {
 	})
 }
 
-// bury ends everything that lived on the connection.
+// bury ends the connection and all on it.
 func (c *Conn) bury() {
 	_ = c.link.Close()
-	c.age.Stop()
+	c.kill()
+}
+
+// kill ends everything that lives on the connection, once.
+func (c *Conn) kill() {
 	c.mu.Lock()
+	if c.dead {
+		c.mu.Unlock()
+		return
+	}
 	c.dead = true
+	if c.age != nil {
+		c.age.Stop()
+	}
 	running := make([]*Exchange, 0, len(c.running))
 	for _, x := range c.running {
 		running = append(running, x)
@@ -253,8 +281,8 @@ func (c *Conn) keepAlive() {
 	}
 }
 
-// handle acts on one text frame; false ends the connection.
-func (c *Conn) handle(data []byte) bool {
+// handle acts on one text frame.
+func (c *Conn) handle(data []byte) {
 	var head struct {
 		Type               string          `json:"type"`
 		ResponseID         string          `json:"response_id"`
@@ -267,7 +295,7 @@ func (c *Conn) handle(data []byte) bool {
 	var wrong *json.UnmarshalTypeError
 	if err := json.Unmarshal(data, &head); err != nil && !(errors.As(err, &wrong) && wrong.Field != "type" && wrong.Field != "") {
 		c.refuse(badRequest("invalid_json", "", "The message is not a JSON object with a type."), "")
-		return true
+		return
 	}
 	opts := &c.srv.opts
 	switch {
@@ -285,12 +313,10 @@ func (c *Conn) handle(data []byte) bool {
 		case IgnoreUnknown:
 		case CloseUnknown:
 			c.Close(websocket.ClosePolicyViolation, "unknown event type")
-			return false
 		default:
 			c.refuse(badRequest("invalid_value", "type", fmt.Sprintf("Invalid value: '%s'. Supported values are: 'response.create'.", head.Type)), "")
 		}
 	}
-	return true
 }
 
 // refuse writes an error event for a frame that became no exchange.
@@ -550,6 +576,13 @@ func (l *link) hold(on bool) {
 		b := l.held
 		l.held = nil
 		_, _ = l.put(b) // a dead connection shows itself to the reader
+	}
+}
+
+// closeWrite sends a FIN and leaves the other direction open.
+func (l *link) closeWrite() {
+	if c, ok := l.Conn.(interface{ CloseWrite() error }); ok && !l.frozen.Load() {
+		_ = c.CloseWrite()
 	}
 }
 

@@ -178,16 +178,31 @@ func (x *Exchange) Steers() []Steer {
 func (x *Exchange) FailSteers(code, message string) error {
 	return x.step(func() error {
 		for _, s := range x.steers {
-			o := newObject(false).str("type", "response.steer.failed").
-				obj("error", newObject(false).str("code", code).str("message", message).str("type", "invalid_request_error")).
-				obj("steer", s.object(x.ID).raw("input", orJSON(s.raw, "null")))
-			if err := x.send("response.steer.failed", o); err != nil {
+			if err := x.failSteer(s, code, message); err != nil {
 				return err
 			}
 		}
 		x.steers = nil
 		return nil
 	})
+}
+
+func (x *Exchange) failSteer(s Steer, code, message string) error {
+	return x.send("response.steer.failed", newObject(false).str("type", "response.steer.failed").
+		obj("error", newObject(false).str("code", code).str("message", message).str("type", "invalid_request_error")).
+		obj("steer", s.object(x.ID).raw("input", orJSON(s.raw, "null"))))
+}
+
+// requiredInput lists the calls whose outputs the response waits for.
+func (x *Exchange) requiredInput() string {
+	calls := []map[string]string{}
+	for _, it := range x.items {
+		if it.kind == customTool || it.kind == function {
+			calls = append(calls, map[string]string{"type": string(it.kind) + "_output", "call_id": "call_" + it.id})
+		}
+	}
+	b, _ := marshal(calls) // strings always can be
+	return string(b)
 }
 
 // waitsForInput tells whether the response ends in a tool call, whose output must come before a steer can be
@@ -210,12 +225,13 @@ func (x *Exchange) successor() *Exchange {
 		return nil
 	}
 	if x.outcome != "incomplete: steered" {
-		if x.outcome == "completed" && x.waitsForInput() {
-			for _, s := range x.steers {
-				o := newObject(false).str("type", "response.steer.pending").str("reason", "waiting_for_required_input").
-					raw("required_input", "[]").obj("steer", s.object(x.ID))
-				_ = x.send("response.steer.pending", o)
+		for _, st := range x.steers {
+			if x.outcome == "completed" { // by a tool call, whose output has to come first
+				_ = x.send("response.steer.pending", newObject(false).str("type", "response.steer.pending").
+					str("reason", "waiting_for_required_input").raw("required_input", x.requiredInput()).obj("steer", st.object(x.ID)))
+				continue
 			}
+			_ = x.failSteer(st, "successor_creation_failed", "The response ended before the steer could be applied.")
 		}
 		return nil
 	}

@@ -90,6 +90,7 @@ type Exchange struct {
 	endedAt     time.Time
 	steers      []Steer
 	last        sentEvent
+	encore      func() // set before the end
 }
 
 type stage uint8
@@ -328,17 +329,14 @@ func (x *Exchange) Serve(model, tier string) {
 // or, when a steer waits, incomplete for steered, which starts the successor. A warm-up is answered by it too.
 func (x *Exchange) Done() error {
 	return x.stepEnding(func() error {
-		switch {
-		case x.truncated:
+		if x.truncated {
 			return x.terminate(ending{status: "incomplete", reason: "max_output_tokens"})
-		case len(x.steers) > 0 && !x.waitsForInput():
-			return x.terminate(ending{status: "incomplete", reason: "steered"})
 		}
 		return x.terminate(ending{status: "completed"})
 	})
 }
 
-// Complete ends the answer as completed, with this usage.
+// Complete is Done with this usage, and without a look at max_output_tokens.
 func (x *Exchange) Complete(u Usage) error {
 	return x.stepEnding(func() error {
 		x.usage = &u
@@ -383,27 +381,43 @@ func (x *Exchange) Close(code int) {
 // read, nothing written, pings included. On HTTP it is a stall.
 func (x *Exchange) HalfOpen() { x.out.freeze() }
 
-// Split writes every byte on its own from now on (true), or stops to.
+// Encore has f run right after the last event has been written, while the transport is still open: f may
+// write what should not come any more, by Repeat, Raw and Event.
+func (x *Exchange) Encore(f func()) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.encore = f
+}
+
+// Split writes every byte on its own from now on (true), or stops to. On a WebSocket it is the connection
+// that splits, with all its lanes; Hold likewise.
 func (x *Exchange) Split(on bool) { x.out.split(on) }
 
 // Hold keeps back what is written (true) until Hold(false), which sends it in one write.
 func (x *Exchange) Hold(on bool) { x.out.hold(on) }
 
 // Raw writes bytes as they are: a text frame on a WebSocket (valid UTF-8 or not), a piece of the body on
-// HTTP. It neither needs nor makes any stage of the answer.
+// HTTP. Like Binary, Event and Repeat it neither needs nor makes any stage of the answer, and works even
+// after the end as long as the transport does.
 func (x *Exchange) Raw(frame string) error {
-	return x.step(func() error { return x.out.raw([]byte(frame)) })
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.out.raw([]byte(frame))
 }
 
 // Binary writes a binary frame; on HTTP it is Raw.
 func (x *Exchange) Binary(b []byte) error {
-	return x.step(func() error { return x.out.binary(b) })
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.out.binary(b)
 }
 
 // Event writes an event of any type with these fields, the next sequence number and the lane's name.
 // Dialects without typed events ignore the type.
 func (x *Exchange) Event(kind string, fields map[string]any) error {
-	return x.step(func() error { return x.out.event(kind, x.frame(kind, fields)) })
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.out.event(kind, x.frame(kind, fields))
 }
 
 // Frame is what Event would write, for a test that wants to change it and write it by Raw.
@@ -420,7 +434,8 @@ func (x *Exchange) Skip(n int) {
 	x.seq += n
 }
 
-// Repeat writes the last event once more, byte for byte, even after the end: a duplicate terminal event.
+// Repeat writes the last event of the answer once more, byte for byte: after the end, a duplicate terminal
+// event.
 func (x *Exchange) Repeat() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -457,10 +472,13 @@ func (x *Exchange) terminate(e ending) error {
 	if err := x.toInProgress(); err != nil {
 		return err
 	}
-	if x.open != nil && e.reason != "interrupted" {
+	if x.open != nil {
 		if err := x.voice.closeItem(x); err != nil {
 			return err
 		}
+	}
+	if e.status == "completed" && len(x.steers) > 0 && !x.waitsForInput() {
+		e = ending{status: "incomplete", reason: "steered"}
 	}
 	x.settle(e.status != "failed")
 	err := x.voice.end(x, e)
@@ -545,6 +563,9 @@ func (x *Exchange) cancel() {
 
 // after runs once, when the exchange has ended.
 func (x *Exchange) after() {
+	if x.encore != nil {
+		x.encore()
+	}
 	x.srv.exchangeEnded(x)
 	if x.sock != nil {
 		x.sock.release(x)

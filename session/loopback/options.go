@@ -47,6 +47,7 @@ type Options struct {
 	// Upgrade decides over the n-th attempt (from 1) to open a WebSocket. nil accepts all.
 	Upgrade func(n int, r *http.Request) Upgrade
 
+	Header   http.Header // added to every HTTP response, the 101 included (x-ratelimit-... and such)
 	ErrorLog *log.Logger // where net/http complains; nil discards it
 
 	Key         string      // the bearer token that is asked for; "" takes any that is not empty

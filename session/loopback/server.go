@@ -172,6 +172,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.wg.Add(1)
 	s.mu.Unlock()
 	defer s.wg.Done()
+	maps.Copy(w.Header(), s.opts.Header)
 	if websocket.IsWebSocketUpgrade(r) && r.URL.Path == "/v1/responses" && s.serves(Responses) {
 		s.upgrade(w, r)
 		return
@@ -222,7 +223,12 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		EnableCompression: s.opts.Deflate,
 		CheckOrigin:       func(*http.Request) bool { return true },
 	}
-	ws, err := upgrader.Upgrade(&hijacker{ResponseWriter: w, made: &l}, r, up.Header)
+	header := s.opts.Header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	maps.Copy(header, up.Header)
+	ws, err := upgrader.Upgrade(&hijacker{ResponseWriter: w, made: &l}, r, header)
 	if err != nil {
 		return // gorilla has answered
 	}
@@ -334,7 +340,7 @@ func (s *Server) start(x *Exchange, fault *Failure) {
 	s.mu.Unlock()
 	switch {
 	case fault != nil:
-		_ = x.Fail(fault)
+		s.wg.Go(func() { _ = x.Fail(fault) }) // not here: the reader of the socket must not wait for a write
 	case x.Generate:
 		s.wg.Go(func() { s.opts.Respond(x) })
 	case s.opts.Warm != nil:
@@ -349,7 +355,7 @@ func (s *Server) start(x *Exchange, fault *Failure) {
 			}
 		})
 	default:
-		_ = x.Done()
+		s.wg.Go(func() { _ = x.Done() })
 	}
 }
 
