@@ -94,11 +94,9 @@ type Answer struct {
 // Respond plays the answer; it is a Respond for Options.
 func (a Answer) Respond(x *Exchange) {
 	// Every step fails once the exchange has ended, and then there is nothing left to say.
-	half := len(a.Text) / 2
-	for half > 0 && a.Text[half]&0xc0 == 0x80 {
-		half--
-	}
-	first, second := a.Text[:half], a.Text[half:]
+	tokens := Tokens(a.Text)
+	half := (len(tokens) + 1) / 2
+	first, second := strings.Join(tokens[:half], ""), strings.Join(tokens[half:], "")
 	if f := a.failure(); f != nil {
 		if a.Fault == ErrorMid {
 			_ = a.say(x, first)
@@ -173,9 +171,9 @@ func (a Answer) Respond(x *Exchange) {
 		x.Skip(5)
 	case BadUTF8:
 		frame := x.Frame("response.future_item.delta", map[string]any{"delta": "#"})
-		_ = x.sendRaw(strings.Replace(frame, "#", "\xff\xfe", 1))
+		_ = x.sendRaw("response.future_item.delta", strings.Replace(frame, "#", "\xff\xfe", 1))
 	case BadJSON:
-		_ = x.sendRaw(`{"type":"response.output_text.delta","delta":"cut`)
+		_ = x.sendRaw("response.output_text.delta", `{"type":"response.output_text.delta","delta":"cut`)
 	case BinaryMid:
 		_ = x.Binary([]byte{0, 1, 2, 3})
 	}
@@ -199,8 +197,8 @@ func (a Answer) Respond(x *Exchange) {
 }
 
 // sendRaw is Raw in the transport's framing.
-func (x *Exchange) sendRaw(frame string) error {
-	return x.step(func() error { return x.out.event("response.output_text.delta", []byte(frame)) })
+func (x *Exchange) sendRaw(kind, frame string) error {
+	return x.step(func() error { return x.out.event(kind, []byte(frame)) })
 }
 
 func (a Answer) say(x *Exchange, text string) error {

@@ -91,6 +91,7 @@ type Exchange struct {
 	steers      []Steer
 	last        sentEvent
 	encore      func() // set before the end
+	leaving     string // the outcome, when the script cuts the transport
 }
 
 type stage uint8
@@ -367,14 +368,12 @@ func (x *Exchange) Fail(f *Failure) error { return x.stepEnding(func() error { r
 
 // Drop cuts the TCP connection without a word: no close frame, no end of body.
 func (x *Exchange) Drop() {
-	x.out.drop()
-	x.gone("dropped")
+	x.leave("dropped", x.out.drop)
 }
 
 // Close closes the WebSocket with this code; on HTTP it is Drop.
 func (x *Exchange) Close(code int) {
-	x.out.close(code, "")
-	x.gone("closed")
+	x.leave("closed", func() { x.out.close(code, "") })
 }
 
 // HalfOpen leaves the peer with a connection on which nothing moves any more and nobody says so: nothing is
@@ -536,6 +535,16 @@ func (x *Exchange) stepEnding(f func() error) error {
 	return err
 }
 
+// leave ends the transport by how, and the exchange with it. The reader of the socket may notice first, but
+// the outcome is the one of here.
+func (x *Exchange) leave(outcome string, how func()) {
+	x.mu.Lock()
+	x.leaving = outcome
+	x.mu.Unlock()
+	how()
+	x.gone(outcome)
+}
+
 // gone ends an exchange whose transport is no more.
 func (x *Exchange) gone(outcome string) {
 	x.cancel()
@@ -543,6 +552,9 @@ func (x *Exchange) gone(outcome string) {
 	if x.stage == ended {
 		x.mu.Unlock()
 		return
+	}
+	if x.leaving != "" {
+		outcome = x.leaving
 	}
 	x.finish(outcome, ErrGone)
 	x.mu.Unlock()

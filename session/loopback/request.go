@@ -38,6 +38,8 @@ type createRequest struct {
 	Temperature       json.RawMessage `json:"temperature"`
 	TopP              json.RawMessage `json:"top_p"`
 	Metadata          json.RawMessage `json:"metadata"`
+
+	text string // of Input, by parseCreate
 }
 
 func (r *createRequest) generates() bool {
@@ -64,7 +66,8 @@ func parseCreate(raw []byte) (*createRequest, *Failure) {
 	case r.MaxOutputTokens != nil && *r.MaxOutputTokens < 1:
 		return nil, badRequest("integer_below_min_value", "max_output_tokens", "Invalid 'max_output_tokens': integer below minimum value.")
 	}
-	if _, err := inputText(r.Input); err != nil {
+	var err error
+	if r.text, err = inputText(r.Input); err != nil {
 		return nil, badRequest("invalid_type", "input", err.Error())
 	}
 	return &r, nil

@@ -52,6 +52,8 @@ type Server struct {
 	wg   sync.WaitGroup // everything that runs for a client
 	quit chan struct{}
 
+	closeWait time.Duration // how long Close waits for a Respond
+
 	mu      sync.Mutex // guards everything below; the innermost lock
 	stats   Stats
 	wake    chan struct{} // closed and replaced at every change
@@ -83,7 +85,7 @@ func New(o Options) *Server {
 	if o.Respond == nil {
 		o.Respond = Canned
 	}
-	return &Server{opts: o, salt: hex.EncodeToString(salt), quit: make(chan struct{}), wake: make(chan struct{}), stored: map[string]*memory{}}
+	return &Server{opts: o, salt: hex.EncodeToString(salt), quit: make(chan struct{}), closeWait: 5 * time.Second, wake: make(chan struct{}), stored: map[string]*memory{}}
 }
 
 // Start listens on addr ("127.0.0.1:0" in tests) and serves until Close. An address that is not a loopback
@@ -155,7 +157,7 @@ func (s *Server) Close() error {
 	}()
 	select {
 	case <-done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(s.closeWait):
 		err = errors.Join(err, errors.New("loopback: a Respond still runs although its exchange was cancelled"))
 	}
 	return err
@@ -314,7 +316,7 @@ func (s *Server) newExchange(r *createRequest, raw []byte) *Exchange {
 	if r.MaxOutputTokens != nil {
 		x.MaxOutputTokens = *r.MaxOutputTokens
 	}
-	x.Input, _ = inputText(r.Input)               // parseCreate has refused what cannot be read
+	x.Input = r.text
 	x.Instructions, _ = inputText(r.Instructions) // a string or null
 	return x
 }
