@@ -22,19 +22,21 @@ type response struct {
 	// request is sent.
 	leave func()
 	alive func(since time.Time) bool
-	lane  *lane // nil over HTTP
+	lane  *lane  // nil over HTTP
+	not   string // the lane's response before this one, whose last event may come twice
 
-	mu      sync.Mutex
-	text    []byte // everything received
-	read    int    // bytes of text the consumer has taken
-	frozen  int    // while >= 0, the consumer may not read past it: a steer is being decided
-	item    int    // where the current output item's text begins in text
-	refusal strings.Builder
-	marks   []mark
-	end     *failure  // set once, after the last mark; errEnded after a proper end
-	next    *response // the answer that goes on where this one was cut
-	gone    bool      // nobody listens any more
-	base    int       // where the text since the last Started begins
+	mu       sync.Mutex
+	text     []byte // everything received
+	read     int    // bytes of text the consumer has taken
+	frozen   int    // while >= 0, the consumer may not read past it: a steer is being decided
+	item     int    // where the current output item's text begins in text
+	lastDone place  // the item that was finished last
+	refusal  strings.Builder
+	marks    []mark
+	end      *failure  // set once, after the last mark; errEnded after a proper end
+	next     *response // the answer that goes on where this one was cut
+	gone     bool      // nobody listens any more
+	base     int       // where the text since the last Started begins
 
 	id        string // the endpoint's id, "" before created
 	created   bool
@@ -99,11 +101,15 @@ func (r *response) acceptLocked(seq int) bool {
 	return true
 }
 
+// strayLocked tells whether text cannot be this response's: on a lane it comes after created, and what comes
+// before that was repeated from the response before. Over HTTP there is no other response.
+func (r *response) strayLocked() bool { return r.lane != nil && !r.created }
+
 // delta appends a delta of the fast path. It reports false when the consumer is too far behind, and the
 // response should be abandoned.
 func (r *response) delta(s *scanned) bool {
 	r.mu.Lock()
-	if r.gone || r.end != nil || !r.acceptLocked(s.seq) {
+	if r.gone || r.end != nil || r.strayLocked() || !r.acceptLocked(s.seq) {
 		r.mu.Unlock()
 		return true
 	}
@@ -115,7 +121,7 @@ func (r *response) delta(s *scanned) bool {
 // push appends text that was decoded elsewhere.
 func (r *response) push(text string, seq int) bool {
 	r.mu.Lock()
-	if r.gone || r.end != nil || !r.acceptLocked(seq) {
+	if r.gone || r.end != nil || r.strayLocked() || !r.acceptLocked(seq) {
 		r.mu.Unlock()
 		return true
 	}
@@ -146,12 +152,13 @@ func (r *response) grewAndUnlock(before int) bool {
 
 // itemDone compares an item's whole text with what its deltas made: text that never came as a delta is
 // delivered now, and text that differs means that something was lost on the way.
-func (r *response) itemDone(whole string, seq int) {
+func (r *response) itemDone(whole string, at place, seq int) {
 	r.mu.Lock()
-	if r.gone || r.end != nil || !r.acceptLocked(seq) {
+	if r.gone || r.end != nil || !r.acceptLocked(seq) || at.same(r.lastDone) {
 		r.mu.Unlock()
 		return
 	}
+	r.lastDone = at
 	before := len(r.text)
 	got := string(r.text[r.item:])
 	if !strings.HasPrefix(whole, got) {
@@ -174,12 +181,12 @@ func (r *response) touch() {
 
 func (r *response) start(id string, seq int) {
 	r.mu.Lock()
-	if r.end != nil || !r.acceptLocked(seq) || (r.created && !r.successor) {
+	if r.end != nil || (r.created && !r.successor) || (id != "" && (id == r.not || id == r.id)) || !r.acceptLocked(seq) {
 		r.mu.Unlock()
 		return
 	}
 	if r.successor && r.created {
-		r.item = len(r.text)
+		r.item, r.lastDone = len(r.text), place{}
 	}
 	r.successor = false
 	r.numbered, r.lastSeq = false, seq
@@ -373,9 +380,9 @@ func (r *response) event(k kind, frame []byte, seq int) (served Served, ended bo
 		if err := json.Unmarshal(frame, &d); err != nil {
 			r.touch()
 		} else if d.Text != nil {
-			r.itemDone(*d.Text, seq)
+			r.itemDone(*d.Text, d.place, seq)
 		} else if d.Input != nil {
-			r.itemDone(*d.Input, seq)
+			r.itemDone(*d.Input, d.place, seq)
 		}
 	case kindRefusalDelta:
 		var d delta
@@ -451,6 +458,12 @@ func (r *response) event(k kind, frame []byte, seq int) (served Served, ended bo
 func (r *response) finish(k kind, frame []byte) (Served, bool) {
 	var l lifecycle
 	_ = json.Unmarshal(frame, &l)
+	r.mu.Lock()
+	stray := l.Response.ID != "" && r.lane != nil && (l.Response.ID == r.not || (r.created && l.Response.ID != r.id))
+	r.mu.Unlock()
+	if stray {
+		return Served{}, false
+	}
 	served := Served{Model: l.Response.Model, Tier: l.Response.ServiceTier, Usage: l.Response.Usage.tokens()}
 	ev := Event{Usage: served.Usage, Model: served.Model, Tier: served.Tier, Reason: Complete}
 	switch k {

@@ -44,7 +44,9 @@ type socket struct {
 	current  *lane   // whose events are unlabelled, between created and terminal
 	bases    map[*base]*lane
 	warming  map[*base]chan struct{}
-	probe    *lane // the lane whose interruption is the probe
+	lastID   string // of the unlabelled response that ended last
+	probe    *lane  // the lane whose interruption is the probe
+	probed   bool   // an interrupt was sent here that may be answered by an error without a name
 	rotation *time.Timer
 
 	frame []byte // the reader's buffer
@@ -71,6 +73,7 @@ type lane struct {
 	from          *lane
 	base          *base  // of a base lane: what it holds
 	id            string // of a base lane: the response that stands for base
+	last          string // the id of the response that ended here last
 	forks         int    // forks of id that have not reached in_progress; until then the lane must not advance
 	used          time.Time
 }
@@ -351,6 +354,10 @@ func (k *socket) laneLocked(sc *scanned, frame []byte) *lane {
 			return k.current // a successor
 		}
 		l := k.fifo[0]
+		var c lifecycle
+		if _ = json.Unmarshal(frame, &c); c.Response.ID != "" && c.Response.ID == k.lastID {
+			return nil // created once more, after its end
+		}
 		if l.name != "" && s.lanes != No {
 			s.lanes = No // it has ignored the name that we gave
 			s.broadcastLocked()
@@ -367,20 +374,24 @@ func (k *socket) laneLocked(sc *scanned, frame []byte) *lane {
 		if f.err.Code == "response_not_found" {
 			return nil // an interrupt or a steer that has crossed the end of its response; no create fails like this
 		}
-		if k.probe != nil && (len(k.fifo) == 0 || strings.Contains(f.err.Message, "interrupt") || strings.Contains(f.err.Message, "type")) {
-			s.interruptLocked(k, No)
+		if k.probed && (strings.Contains(f.err.Message, "interrupt") || strings.Contains(f.err.Message, "type") || e.names("type")) {
+			if s.interrupt == Unknown {
+				s.interruptLocked(k, No)
+			}
+			return nil
+		}
+		// An endpoint with lanes names the lane in every error of a request. To guess one would be worse
+		// than to wait: the request guessed wrongly is still being answered.
+		if s.lanes == Yes {
+			if f.remedy == newSocket {
+				k.retireLocked()
+			}
 			return nil
 		}
 		if len(k.fifo) > 0 {
 			return k.fifo[0]
 		}
-		if f.remedy == newSocket {
-			k.retireLocked()
-		}
 		return nil
-	}
-	if k.current == nil && len(k.fifo) > 0 && len(k.lanes) > 0 && sc.kind != kindOther {
-		return k.fifo[0] // an endpoint that leaves response.created out
 	}
 	return k.current
 }
@@ -434,8 +445,9 @@ func (k *socket) ended(l *lane, r *response, served Served) {
 	k.worked = true
 	k.createdLocked(l)
 	l.forkedLocked()
+	l.last = r.ident()
 	if k.current == l {
-		k.current = nil
+		k.current, k.lastID = nil, l.last
 	}
 	if k.probe == l {
 		// It ended by itself before the interrupt could tell anything; the timer decides, or the next one.
@@ -464,6 +476,16 @@ func (k *socket) ended(l *lane, r *response, served Served) {
 	if s.cfg.OnUsage != nil && served.Usage != (Usage{}) {
 		s.cfg.OnUsage(served)
 	}
+}
+
+// idleLocked tells whether nobody waits for anything that the socket carries.
+func (k *socket) idleLocked() bool {
+	for _, l := range k.lanes {
+		if l.resp != nil && !l.draining {
+			return false
+		}
+	}
+	return true
 }
 
 // retireLocked lets a socket finish what it carries and take nothing more.

@@ -182,8 +182,8 @@ func (c *call) consume(ctx context.Context, r *response, yield func(Event, error
 			}
 			continue
 		case f != nil:
-			if f.remedy == newSocket && errors.Is(f.err, context.DeadlineExceeded) {
-				c.s.silent(r)
+			if errors.Is(f.err, context.DeadlineExceeded) {
+				c.s.silent(r, f.remedy != newSocket)
 			}
 			return f, nil
 		}
@@ -412,6 +412,17 @@ func (s *Session) begin(ctx context.Context, c *call, try *attempts) (*response,
 		if s.lanes == No {
 			most = orElse(s.cfg.MaxSockets, 6)
 		}
+		if len(s.sockets) >= most {
+			// All lanes of all sockets are taken. One that only drains answers nobody waits for is given up,
+			// which is also what stops their billing soonest.
+			for _, k := range s.sockets {
+				if k.live() && k.idleLocked() {
+					k.retired = true
+					k.close()
+					break
+				}
+			}
+		}
 		if len(s.sockets) < most {
 			s.dialLocked()
 		}
@@ -570,7 +581,7 @@ func (s *Session) placeLocked(l *lane, r *response, job Job) {
 	k.inFlight++
 	r.leave = func() { s.abandon(l, r) }
 	r.alive = k.aliveSince
-	r.lane = l
+	r.lane, r.not = l, l.last
 }
 
 // unplace takes it off again before anything was sent.
@@ -644,6 +655,7 @@ func (s *Session) interruptIfWanted(l *lane, r *response) {
 		})
 	}
 	l.wantInterrupt = false
+	l.k.probed = true
 	l.k.enqueue(outgoing{data: encode(interrupt{Type: "response.interrupt", ResponseID: id, Mode: "discard_partial_items"})})
 }
 
@@ -656,9 +668,16 @@ func (s *Session) interruptLocked(k *socket, v Support) {
 	k.probe = nil
 }
 
-// silent deals with a response that got no event in time: the socket is dropped unless it has shown life.
-func (s *Session) silent(r *response) {
-	if r.lane != nil {
+// silent deals with a response that got no event in time. A socket that has shown life meanwhile loses only
+// the lane, unless it has no other.
+func (s *Session) silent(r *response, alive bool) {
+	if r.lane == nil {
+		return
+	}
+	s.mu.Lock()
+	keep := alive && s.lanes != No
+	s.mu.Unlock()
+	if !keep {
 		s.suspect(r.lane.k)
 	}
 }

@@ -172,6 +172,17 @@ type done struct {
 	Text    *string `json:"text"`
 	Input   *string `json:"input"`
 	Refusal string  `json:"refusal"`
+	place
+}
+
+// place is where an item's text stands in the output. Its zero value, an endpoint that does not say, is no place.
+type place struct {
+	Output  *int `json:"output_index"`
+	Content *int `json:"content_index"`
+}
+
+func (p place) same(q place) bool {
+	return p.Output != nil && q.Output != nil && *p.Output == *q.Output && seqOf(p.Content) == seqOf(q.Content)
 }
 
 // wireError is an error object. Code is a string or null at OpenAI, a number at some gateways.
@@ -194,6 +205,11 @@ type errorEvent struct {
 	Message    string     `json:"message"`
 	Param      looseText  `json:"param"`
 	Headers    looseTexts `json:"headers"`
+}
+
+// names tells whether the error is about this parameter.
+func (e *errorEvent) names(param string) bool {
+	return string(e.Param) == param || (e.Error != nil && string(e.Error.Param) == param)
 }
 
 func (e *errorEvent) failure() *failure {
