@@ -1,0 +1,71 @@
+package delivery
+
+import (
+	"strings"
+
+	"github.com/spark-lsp/spark-lsp/editops"
+)
+
+// Hunk is a stretch that a stream has changed.
+type Hunk struct {
+	Start, End int    // bytes of the present document
+	Original   string // what was there
+}
+
+// hunk is a Hunk with the change that takes it back, on the engine text.
+type hunk struct {
+	Hunk
+	inverse editops.ChangeSet
+}
+
+// hunks groups what was applied into hunks, by the kept lines of the original between them.
+func (s *stream) hunks(doc Document) []hunk {
+	gaps := s.applied.Edits()
+	back := s.applied.InvertFunc(func(i, j int) string { return s.orig[i:j] }).Edits()
+	var hunks []hunk
+	for i := 0; i < len(gaps); {
+		j := i + 1
+		for ; j < len(gaps); j++ {
+			kept := s.orig[gaps[j-1].End:gaps[j].Start]
+			lines := strings.Count(kept, "\n")
+			if end := gaps[j-1].End; lines > 0 && end > 0 && s.orig[end-1] != '\n' && !strings.HasSuffix(gaps[j-1].New, "\n") {
+				lines--
+			}
+			if lines >= hunkGap {
+				break
+			}
+		}
+		h := hunk{inverse: sound(editops.NewChangeSet(s.applied.LenAfter(), back[i:j]...))}
+		h.Start = s.start + s.user.MapOffset(back[i].Start, 1)
+		h.End = max(h.Start, s.start+s.user.MapOffset(back[j-1].End, -1))
+		h.Original = s.orig[gaps[i].Start:gaps[j-1].End]
+		if h.End-h.Start != len(h.Original) || doc.Slice(h.Start, h.End) != h.Original {
+			hunks = append(hunks, h)
+		}
+		i = j
+	}
+	return hunks
+}
+
+func (s *stream) reject(doc Document, n int) ([]editops.Edit, error) {
+	hunks := s.hunks(doc)
+	if n < -1 || n >= len(hunks) {
+		return nil, ErrUnknown
+	}
+	set := sound(editops.NewChangeSet(s.applied.LenAfter()))
+	for i, h := range hunks {
+		if n == -1 || n == i {
+			// The changes are disjoint, so that each can be mapped over those before it.
+			set = sound(set.Compose(sound(h.inverse.Map(set, false))))
+		}
+	}
+	return s.here(sound(set.Map(s.user, false))), nil
+}
+
+// accept makes the present text of the region the original one.
+func (s *stream) accept(doc Document) {
+	s.orig = strings.Clone(doc.Slice(s.start, s.end))
+	s.pending = sound(s.pending.Map(s.user, false))
+	none := sound(editops.NewChangeSet(s.end - s.start))
+	s.applied, s.user, s.typed, s.log, s.head = none, none, nil, nil, -1
+}

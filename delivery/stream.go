@@ -1,0 +1,481 @@
+package delivery
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spark-lsp/spark-lsp/editops"
+)
+
+// hunkGap is the number of kept lines that separates two hunks, as in editops.StreamDiff.
+const hunkGap = 3
+
+// maxMerge bounds the kept text, in bytes, that an edit may cover to join two changes.
+const maxMerge = 4 << 10
+
+// stream is one region that is being rewritten. Offsets of E, U and P are bytes from the region's start.
+type stream struct {
+	id     StreamID
+	mode   Mode
+	state  State
+	reason string
+
+	start, end int    // the region in the document
+	orig       string // its text at Begin
+
+	applied editops.ChangeSet // orig -> E, the engine text
+	user    editops.ChangeSet // U: E -> the region's text in the document
+	pending editops.ChangeSet // P: E (behind the edit on its way) -> what the model has written
+
+	settled  int
+	finished bool
+	pausing  bool // pause when the edit on its way has come down
+	again    bool // the next edit is one that was refused or dropped
+	head     int  // where the last applied edit ended, in E; -1 before the first
+
+	// typed are the user's characters in the region, in bytes of its present text: sorted, not touching. They
+	// are recorded apart from U, so that the check before each edit does not rest on the algebra it checks.
+	typed []span
+	log   []applied
+	stats Stats
+}
+
+// span is a stretch of text.
+type span struct{ from, to int }
+
+// applied is an edit of the stream that arrived.
+type applied struct {
+	inverse editops.ChangeSet // on the engine text behind it
+	delta   int               // bytes that the document became longer
+}
+
+func newStream(id StreamID, mode Mode, doc Document, start, end int) *stream {
+	none := sound(editops.NewChangeSet(end - start))
+	return &stream{
+		id: id, mode: mode, start: start, end: end, orig: strings.Clone(doc.Slice(start, end)),
+		applied: none, user: none, pending: none, head: -1,
+	}
+}
+
+func (s *stream) push(edits []editops.Edit, settled int) {
+	set, err := editops.FromSequential(s.pending.LenAfter(), edits)
+	if err != nil {
+		s.lose("the text for the region does not fit it: " + err.Error())
+		return
+	}
+	s.pending = sound(s.pending.Compose(set))
+	s.settled = max(s.settled, settled)
+}
+
+func (s *stream) lose(reason string) {
+	if !s.state.Ended() || s.state == Paused {
+		s.state, s.reason = Lost, reason
+	}
+}
+
+func (s *stream) pause(reason string, inFlight bool) {
+	if s.state.Ended() {
+		return
+	}
+	s.reason = reason
+	if inFlight {
+		s.pausing = true
+		return
+	}
+	s.state = Paused
+}
+
+// landed is called when the stream has no edit on its way any more.
+func (s *stream) landed() {
+	if s.pausing {
+		s.pausing = false
+		s.pause(s.reason, false)
+	}
+}
+
+// engine is the engine text.
+func (s *stream) engine() Document { return viewOf(String(s.orig), s.applied) }
+
+// here turns a change of the region's present text into edits against the document.
+func (s *stream) here(local editops.ChangeSet) []editops.Edit {
+	edits := local.Edits()
+	for i := range edits {
+		edits[i].Start += s.start
+		edits[i].End += s.start
+	}
+	return edits
+}
+
+// next takes the next edit to send off the pending changes. What the user has made needless is passed on the way.
+func (s *stream) next(doc Document) (*flight, bool) {
+	for {
+		set, cs, first, ok := s.take(doc)
+		if !ok {
+			return nil, false
+		}
+		f := &flight{s: s, set: set, cs: cs, first: first}
+		local := sound(set.Map(s.user, first)).Edits()
+		if len(local) == 0 {
+			s.advance(f, s.user)
+			s.stats.Skipped++
+			continue
+		}
+		f.raw = local[0]
+		f.raw.Start += s.start
+		f.raw.End += s.start
+		if len(local) > 1 || !s.allowed(local[0]) {
+			s.pending = sound(cs.Compose(s.pending))
+			s.lose("internal check failed: an edit would have touched text that is the user's")
+			return nil, false
+		}
+		f.pred = sound(editops.NewChangeSet(doc.Len(), f.raw))
+		return f, true
+	}
+}
+
+// allowed is the run-time check of the promise: the edit lies in the region and deletes nothing that the user typed.
+func (s *stream) allowed(local editops.Edit) bool {
+	if local.Start < 0 || local.End < local.Start || local.End > s.end-s.start {
+		return false
+	}
+	for _, t := range s.typed {
+		if t.from < local.End && local.Start < t.to {
+			return false
+		}
+	}
+	return true
+}
+
+// take takes the first change off P that can go out as one contiguous edit: set on E, cs without the kept text
+// it covers, and whether its text stands before the user's at the same place.
+func (s *stream) take(doc Document) (set, cs editops.ChangeSet, first, ok bool) {
+	gaps := s.pending.Edits()
+	n := s.ready(gaps)
+	if n == 0 {
+		return set, cs, false, false
+	}
+	users := s.user.Edits()
+	e := gaps[0]
+	first = strings.HasSuffix(e.New, "\n") && s.lineStart(doc, e.Start)
+	k := 1
+	e, rest, split := s.split(e, users, first)
+	if !split {
+		for ; k < n; k++ {
+			kept, ok := s.between(doc, e, gaps[k], users)
+			if !ok {
+				break
+			}
+			next, r, cut := s.split(gaps[k], users, false)
+			if cut && next.Start == next.End && next.New == "" {
+				break
+			}
+			e = editops.Edit{Start: e.Start, End: next.End, New: e.New + kept + next.New}
+			if cut {
+				rest, split = r, true
+				k++
+				break
+			}
+		}
+	}
+	n = s.pending.LenBefore()
+	set = sound(editops.NewChangeSet(n, e))
+	// The same without the kept text: the changes as they were, the last one perhaps cut.
+	small := slices.Clone(gaps[:k])
+	if split {
+		small[k-1].End = rest.Start
+	}
+	cs = sound(editops.NewChangeSet(n, small...))
+	left := gaps[k:]
+	if split {
+		left = append([]editops.Edit{rest}, left...)
+	}
+	left = slices.Clone(left)
+	delta := set.LenAfter() - n
+	for i := range left {
+		left[i].Start += delta
+		left[i].End += delta
+	}
+	s.pending = sound(editops.NewChangeSet(set.LenAfter(), left...))
+	return set, cs, first, true
+}
+
+// ready is how many of the changes may go out now.
+func (s *stream) ready(gaps []editops.Edit) int {
+	switch {
+	case s.finished || s.mode == Live:
+		return len(gaps)
+	case s.mode == Final:
+		return 0
+	}
+	shift := 0
+	for i, g := range gaps {
+		if g.Start+shift >= s.settled {
+			return i
+		}
+		shift += len(g.New) - (g.End - g.Start)
+	}
+	return len(gaps)
+}
+
+// split cuts e before the first text of the user's that lies in it, so that an edit never spans any. At its very
+// start the user's text stays in front, unless first.
+func (s *stream) split(e editops.Edit, users []editops.Edit, first bool) (head, rest editops.Edit, cut bool) {
+	for _, u := range users {
+		if u.New == "" || u.Start < e.Start || u.Start == e.Start && !first {
+			continue
+		}
+		if u.Start >= e.End {
+			break
+		}
+		return editops.Edit{Start: e.Start, End: u.Start, New: e.New}, editops.Edit{Start: u.Start, End: e.End}, true
+	}
+	return e, editops.Edit{}, false
+}
+
+// between is the kept text between two changes, when one edit may cover both: the user has not touched it, and
+// the mode does not count it as a border.
+func (s *stream) between(doc Document, a, b editops.Edit, users []editops.Edit) (string, bool) {
+	for _, u := range users {
+		if u.Start <= b.Start && u.End >= a.End {
+			return "", false
+		}
+	}
+	from := s.start + s.user.MapOffset(a.End, 1)
+	to := from + b.Start - a.End
+	if s.mode == Final {
+		return doc.Slice(from, to), true
+	}
+	if to-from > maxMerge {
+		return "", false
+	}
+	kept := doc.Slice(from, to)
+	lines := strings.Count(kept, "\n")
+	if open := !strings.HasSuffix(a.New, "\n"); open && (a.New != "" || !atLineStart(doc, from)) && lines > 0 {
+		lines-- // the end of the line that a changed
+	}
+	if s.mode == Live {
+		return kept, lines == 0
+	}
+	return kept, lines < hunkGap
+}
+
+// lineStart says that a line of the engine text begins at pos.
+func (s *stream) lineStart(doc Document, pos int) bool {
+	if pos == 0 {
+		return atLineStart(doc, s.start)
+	}
+	return s.engine().Slice(pos-1, pos) == "\n"
+}
+
+// advance moves the engine text past an edit that is in the document; user is what U was before it.
+func (s *stream) advance(f *flight, user editops.ChangeSet) {
+	cs := f.cs
+	if s.touched(f.set) {
+		cs = f.set
+	}
+	before := s.user.LenAfter()
+	there := sound(cs.Map(s.user, f.first))
+	engine := s.engine()
+	s.log = append(s.log, applied{cs.InvertFunc(engine.Slice), there.LenAfter() - before})
+	s.user = sound(user.Map(cs, !f.first))
+	s.applied = sound(s.applied.Compose(cs))
+	if edits := cs.Edits(); len(edits) > 0 {
+		s.head = cs.MapOffset(edits[len(edits)-1].End, 1)
+	}
+	s.typed = moved(s.typed, there.Edits(), false)
+	s.end += there.LenAfter() - before
+}
+
+// touched says that the user changed something within set's range.
+func (s *stream) touched(set editops.ChangeSet) bool {
+	from, to, _ := hull(set.Edits())
+	return slices.ContainsFunc(s.user.Edits(), func(u editops.Edit) bool { return u.Start < to && u.End > from })
+}
+
+// moved is spans after edits (sorted, against the text that the spans are of); with own, what they insert is
+// added to the spans.
+func moved(spans []span, edits []editops.Edit, own bool) []span {
+	if len(spans) == 0 && !own {
+		return spans
+	}
+	set := make([]span, 0, len(spans)+len(edits))
+	add := func(from, to int) {
+		if from >= to {
+			return
+		}
+		if n := len(set); n > 0 && set[n-1].to == from {
+			set[n-1].to = to
+			return
+		}
+		set = append(set, span{from, to})
+	}
+	i, shift := 0, 0
+	at := 0                // what was taken of spans[i]
+	take := func(to int) { // the spans up to offset to
+		for ; i < len(spans) && spans[i].from < to; i++ {
+			from := max(spans[i].from, at)
+			add(from+shift, min(spans[i].to, to)+shift)
+			if spans[i].to > to {
+				return
+			}
+		}
+	}
+	for _, e := range edits {
+		take(e.Start)
+		if own {
+			add(e.Start+shift, e.Start+shift+len(e.New))
+		}
+		shift += len(e.New) - (e.End - e.Start)
+		at = e.End
+		for i < len(spans) && spans[i].to <= e.End {
+			i++
+		}
+	}
+	take(1 << 62)
+	return set
+}
+
+// change takes a change of the document that is not the stream's: the user's, another server's or another
+// stream's. doc is the document before it.
+func (s *stream) change(doc Document, e editops.Edit, foreign, behind, inFlight bool, flying []editops.Edit) {
+	grow := len(e.New) - (e.End - e.Start)
+	// What is typed where an edit is about to arrive counts as inside, so that the two have an order, which the
+	// editor may choose.
+	tie := slices.ContainsFunc(flying, func(f editops.Edit) bool { return f.Start == e.Start || f.End == e.Start })
+	switch {
+	case tie && e.Start == e.End:
+	case e.Start > s.end, e.Start == s.end && !s.takesTail(doc, e, foreign) && (s.start < s.end || e.End > e.Start || behind):
+		return
+	case e.End <= s.start && (s.start < s.end || e.Start < s.start || e.Start == e.End && !behind):
+		s.start += grow
+		s.end += grow
+		return
+	}
+	touches := !foreign && !s.state.Ended() && s.touchesLine(doc, e, flying)
+	local := editops.Edit{Start: max(e.Start, s.start) - s.start, End: min(e.End, s.end) - s.start, New: e.New}
+	size := s.end - s.start
+	if e.Start < s.start {
+		local.New = ""
+		s.start = e.Start + len(e.New)
+	}
+	set := sound(editops.NewChangeSet(size, local))
+	deletes := 0
+	if !foreign && !s.state.Ended() && local.End > local.Start {
+		deletes = s.streamedBytes()
+	}
+	s.user = sound(s.user.Compose(set))
+	s.typed = moved(s.typed, set.Edits(), true)
+	s.end = s.start + set.LenAfter()
+	s.stats.UserEdits++
+	switch {
+	case touches:
+		s.pause("you typed in the line being written", inFlight)
+	case deletes > 0 && s.streamedBytes() < deletes:
+		s.pause("you deleted text that was just written", inFlight)
+	}
+}
+
+// takesTail says that an insertion at the region's end belongs to it: it continues the line that the stream
+// wrote last and has not ended.
+func (s *stream) takesTail(doc Document, e editops.Edit, foreign bool) bool {
+	if foreign || s.state.Ended() || e.Start != e.End || s.start == s.end || s.head != s.applied.LenAfter() {
+		return false
+	}
+	return !atLineStart(doc, s.end)
+}
+
+// touchesLine says that e changes the line being written: the one on its way, or the last one written as long as
+// no other has begun.
+func (s *stream) touchesLine(doc Document, e editops.Edit, flying []editops.Edit) bool {
+	touch := func(from, to int) bool {
+		from, to = lineAround(doc, from, to)
+		switch {
+		case e.End < from || e.Start > to:
+			return false
+		case e.End == from && (e.New == "" || strings.HasSuffix(e.New, "\n")) && atLineStart(doc, e.Start):
+			return e.Start == e.End && e.New == ""
+		case e.Start == to && strings.HasPrefix(e.New, "\n") && e.End == e.Start:
+			return false
+		}
+		return true
+	}
+	if s.head >= 0 {
+		if h := s.start + s.user.MapOffset(s.head, -1); !atLineStart(doc, h) && touch(h, h) {
+			return true
+		}
+	}
+	for _, f := range flying {
+		if f.Start == f.End && strings.HasSuffix(f.New, "\n") && atLineStart(doc, f.Start) {
+			continue // a new line: nothing of it is there to be touched
+		}
+		to := f.End
+		if to > f.Start && atLineStart(doc, to) {
+			to-- // whole lines: the one behind them is not meant
+		}
+		if touch(f.Start, to) {
+			return true
+		}
+	}
+	return false
+}
+
+// streamedBytes is how much of the stream's text the document still holds.
+func (s *stream) streamedBytes() int {
+	n, shift, i := 0, 0, 0
+	users := s.user.Edits()
+	for _, a := range s.applied.Edits() {
+		from := a.Start + shift
+		to := from + len(a.New)
+		shift += len(a.New) - (a.End - a.Start)
+		n += to - from
+		for i < len(users) && users[i].End <= from {
+			i++
+		}
+		for j := i; j < len(users) && users[j].Start < to; j++ {
+			n -= max(0, min(users[j].End, to)-max(users[j].Start, from))
+		}
+	}
+	return n
+}
+
+// takenBack says how many of the stream's edits, from the last one, the change c of doc takes back; 0 for none.
+func (s *stream) takenBack(doc Document, c editops.ChangeSet) (editops.ChangeSet, int) {
+	grow := c.LenAfter() - c.LenBefore()
+	from, to, ok := hull(c.Edits())
+	if !ok || to < s.start || from > s.end {
+		return editops.ChangeSet{}, 0
+	}
+	delta := 0
+	for n := 1; n <= len(s.log); n++ {
+		if delta -= s.log[len(s.log)-n].delta; delta != grow {
+			continue
+		}
+		inverse := s.log[len(s.log)-1].inverse
+		for i := 2; i <= n; i++ {
+			inverse = sound(inverse.Compose(s.log[len(s.log)-i].inverse))
+		}
+		if inverse.Empty() {
+			continue
+		}
+		back := shifted(sound(inverse.Map(s.user, false)), s.start, doc.Len())
+		if back.LenAfter() == c.LenAfter() && sameEffect(doc, back, c) {
+			return inverse, n
+		}
+	}
+	return editops.ChangeSet{}, 0
+}
+
+// undo takes n of the stream's edits back, which the user has undone.
+func (s *stream) undo(inverse editops.ChangeSet, n int) {
+	there := sound(inverse.Map(s.user, false))
+	s.typed = moved(s.typed, there.Edits(), false)
+	s.end += there.LenAfter() - there.LenBefore()
+	s.user = sound(s.user.Map(inverse, true))
+	s.applied = sound(s.applied.Compose(inverse))
+	s.log = s.log[:len(s.log)-n]
+	s.head = -1
+	s.pending = sound(editops.NewChangeSet(s.applied.LenAfter()))
+	if s.state != Lost {
+		s.state, s.reason = Undone, "you took it back"
+	}
+}
