@@ -61,33 +61,38 @@ func classify(status int, w wireError, header func(string) string) *failure {
 		return set(RetryAfter, wait)
 	}
 
-	switch code {
-	case "previous_response_not_found":
-		return set(RetryNow, resendFull)
-	case "websocket_connection_limit_reached", "websocket_stream_limit_reached":
-		return set(RetryNow, newSocket)
-	case "response_already_in_flight", "websocket_queue_full", "invalid_stream_id":
-		return set(RetryNow, noLanes)
-	case "insufficient_quota", "billing_hard_limit_reached", "account_deactivated":
-		return set(Reauthenticate, give) // waiting does not fill an account
-	case "rate_limit_exceeded", "rate_limit_error", "too_many_requests":
-		return limited()
-	case "server_is_overloaded", "engine_overloaded", "slow_down", "overloaded_error":
-		f.err.RetryAfter = int(retryDelay(header, w.Message).Milliseconds())
-		return set(FallBack, otherTier)
-	case "invalid_api_key", "invalid_authentication", "authentication_error", "permission_denied", "missing_scope":
-		return set(Reauthenticate, give)
-	case "context_length_exceeded", "string_above_max_length", "request_too_large", "exceed_context_size_error":
-		return set(TooLong, give)
-	case "model_not_found", "model_not_available", "invalid_model", "unsupported_model":
-		return set(FallBack, otherTier)
-	case "invalid_prompt", "bio_policy", "misalignment_policy_violation", "data_residency_mismatch",
-		"content_filter", "content_policy_violation":
-		return set(Refused, give)
-	case "server_error", "internal_server_error":
-		return set(RetryNow, again)
+	for _, name := range []string{code, w.Type} {
+		switch name {
+		case "previous_response_not_found":
+			return set(RetryNow, resendFull)
+		case "websocket_connection_limit_reached", "websocket_stream_limit_reached":
+			return set(RetryNow, newSocket)
+		case "response_already_in_flight", "websocket_queue_full", "invalid_stream_id":
+			return set(RetryNow, noLanes)
+		case "insufficient_quota", "billing_hard_limit_reached", "account_deactivated":
+			return set(Reauthenticate, give) // waiting does not fill an account
+		case "rate_limit_exceeded", "rate_limit_error", "too_many_requests":
+			return limited()
+		case "server_is_overloaded", "engine_overloaded", "slow_down", "overloaded_error":
+			f.err.RetryAfter = int(retryDelay(header, w.Message).Milliseconds())
+			return set(FallBack, otherTier)
+		case "invalid_api_key", "invalid_authentication", "authentication_error", "permission_denied", "missing_scope":
+			return set(Reauthenticate, give)
+		case "context_length_exceeded", "string_above_max_length", "request_too_large", "exceed_context_size_error":
+			return set(TooLong, give)
+		case "model_not_found", "model_not_available", "invalid_model", "unsupported_model":
+			return set(FallBack, otherTier)
+		case "invalid_prompt", "bio_policy", "misalignment_policy_violation", "data_residency_mismatch",
+			"content_filter", "content_policy_violation":
+			return set(Refused, give)
+		case "server_error", "internal_server_error":
+			return set(RetryNow, again)
+		}
 	}
 
+	if strings.Contains(w.Message, "does not support insert") { // Ollama, of a model without fill-in-the-middle
+		return set(Unsupported, give)
+	}
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return set(Reauthenticate, give)
@@ -122,7 +127,7 @@ func classify(status int, w wireError, header func(string) string) *failure {
 		f.param = param
 		return set(Bug, stepEffort)
 	case "stream_options", "stream_options.include_obfuscation", "text", "text.verbosity", "verbosity",
-		"prompt_cache_key", "max_output_tokens", "generate", "store":
+		"prompt_cache_key", "max_output_tokens", "max_tokens", "reasoning_effort", "generate", "store":
 		f.param, _, _ = strings.Cut(param, ".")
 		return set(Bug, dropParam)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"strings"
@@ -18,21 +19,32 @@ import (
 type protocol struct {
 	path   string // of a request, below the base URL
 	probe  string // of a cheap GET that opens the connection
+	root   bool   // the paths are not below the base URL's /v1, if it has one
 	ndjson bool   // a line is an event; else server-sent events
 	fim    bool   // reads Request.FIM, and follows no instructions
 
 	// body builds the request's JSON.
 	body func(q *question) (any, *failure)
-	// event applies one event's data to its response; ended tells that no other follows.
-	event func(r *response, data []byte) (served Served, ended bool)
+	// reader returns the function that applies events to a response, one call for each; nil data is the end
+	// of the body, or [DONE]. ended tells that the response is over.
+	reader func(r *response) func(data []byte) (served Served, ended bool)
+}
+
+// url is where a path of this dialect is.
+func (p *protocol) url(base, path string) string {
+	if p.root {
+		base = strings.TrimSuffix(base, "/v1")
+	}
+	return base + path
 }
 
 // question is all that a dialect may read to build a request.
 type question struct {
-	cfg    *Config
-	frame  create // model, limits and options, resolved; Input is empty
-	req    Request
-	steers []Part // what follows req.Input when the answer was steered
+	cfg     *Config
+	frame   create // model, limits and options, resolved; Input is empty
+	req     Request
+	without map[string]bool // parameters that the endpoint has refused
+	steers  []Part          // what follows req.Input when the answer was steered
 }
 
 // messages is the whole question for models that read messages.
@@ -42,7 +54,13 @@ func (q *question) messages() []Part {
 }
 
 var protocols = map[Dialect]*protocol{
-	Responses: {path: "/responses", probe: "/models", body: responsesBody, event: responsesEvent},
+	Responses:   {path: "/responses", probe: "/models", body: responsesBody, reader: responsesReader},
+	Chat:        {path: "/chat/completions", probe: "/models", body: chatBody, reader: choicesReader},
+	Infill:      {path: "/infill", probe: "/health", root: true, fim: true, body: infillBody, reader: infillReader},
+	Ollama:      {path: "/api/generate", probe: "/api/version", root: true, ndjson: true, fim: true, body: ollamaBody, reader: ollamaReader},
+	Mistral:     {path: "/fim/completions", probe: "/models", fim: true, body: mistralBody, reader: choicesReader},
+	DeepSeek:    {path: "/completions", probe: "/models", fim: true, body: deepseekBody, reader: choicesReader},
+	Completions: {path: "/completions", probe: "/models", fim: true, body: completionsBody, reader: choicesReader},
 }
 
 func responsesBody(q *question) (any, *failure) {
@@ -52,8 +70,17 @@ func responsesBody(q *question) (any, *failure) {
 	return f, nil
 }
 
-// responsesEvent reads the same events as a socket does; only errors have another form here, which
+// responsesReader reads the same events as a socket does; only errors have another form here, which
 // errorEvent knows too.
+func responsesReader(r *response) func([]byte) (Served, bool) {
+	return func(data []byte) (Served, bool) {
+		if data == nil {
+			return Served{}, false
+		}
+		return responsesEvent(r, data)
+	}
+}
+
 func responsesEvent(r *response, data []byte) (Served, bool) {
 	sc, ok := scan(data)
 	if ok && sc.flat && sc.kind.delta() {
@@ -79,7 +106,7 @@ func (s *Session) beginHTTP(c *call, r *response, req Request, steers []Part) (*
 	s.mu.Lock()
 	b := s.findLocked(req.Job, req.Base)
 	q := question{
-		cfg: &s.cfg, req: req, steers: steers,
+		cfg: &s.cfg, req: req, steers: steers, without: maps.Clone(s.without),
 		frame: s.frameLocked(req.Job, req.MaxOutputTokens, orElse(req.CacheKey, cacheKeyIf(b, req.Base))),
 	}
 	s.mu.Unlock()
@@ -133,7 +160,7 @@ func (s *Session) exchange(ctx context.Context, r *response, data []byte) (Serve
 			}
 		},
 	})
-	post, err := http.NewRequestWithContext(traced, http.MethodPost, s.cfg.URL+s.proto.path, bytes.NewReader(data))
+	post, err := http.NewRequestWithContext(traced, http.MethodPost, s.proto.url(s.cfg.URL, s.proto.path), bytes.NewReader(data))
 	if err != nil {
 		return Served{}, fail(Bug, give, err, "the base URL is not usable: %v", cause(err))
 	}
@@ -187,15 +214,17 @@ func (s *Session) unreachable(err error) {
 // read takes events off a body until one ends the response.
 func (s *Session) read(r *response, body io.Reader) (Served, bool, error) {
 	lines := bufio.NewReaderSize(body, 32<<10)
+	event := s.proto.reader(r)
 	var line, data []byte
 	for {
 		var err error
 		line, err = readLine(lines, line[:0])
 		if err != nil && len(line) == 0 {
-			if err == io.EOF {
-				err = nil
+			if err != io.EOF {
+				return Served{}, false, err
 			}
-			return Served{}, false, err
+			served, ended := event(nil)
+			return served, ended, nil
 		}
 		switch {
 		case s.proto.ndjson:
@@ -224,14 +253,10 @@ func (s *Session) read(r *response, body io.Reader) (Served, bool, error) {
 		}
 		if string(data) == "[DONE]" {
 			r.touch()
-			if s.proto.event == nil {
-				return Served{}, false, nil
-			}
-			served, ended := s.proto.event(r, nil)
-			if ended {
+			if served, ended := event(nil); ended {
 				return served, true, nil
 			}
-		} else if served, ended := s.proto.event(r, data); ended {
+		} else if served, ended := event(data); ended {
 			return served, true, nil
 		}
 		data = data[:0]
@@ -295,7 +320,7 @@ func (s *Session) preconnect(ctx context.Context) error {
 	defer cancel()
 	stop := context.AfterFunc(s.ctx, cancel)
 	defer stop()
-	get, err := http.NewRequestWithContext(ctx, http.MethodGet, s.cfg.URL+s.proto.probe, nil)
+	get, err := http.NewRequestWithContext(ctx, http.MethodGet, s.proto.url(s.cfg.URL, s.proto.probe), nil)
 	if err != nil {
 		return s.clean(&Error{Kind: Bug, Message: "the base URL is not usable", Err: err})
 	}

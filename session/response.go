@@ -199,6 +199,28 @@ func (r *response) start(id string, seq int) {
 	r.signal()
 }
 
+// begin is the first sign of an answer in a dialect that has no event for it.
+func (r *response) begin(id string) {
+	r.mu.Lock()
+	created := r.created
+	r.mu.Unlock()
+	if !created {
+		r.start(id, -1)
+	}
+}
+
+// refuse collects what the model says instead of an answer.
+func (r *response) refuse(text string) {
+	if text == "" {
+		return
+	}
+	r.mu.Lock()
+	if r.refusal.Len() < 1000 {
+		r.refusal.WriteString(text)
+	}
+	r.mu.Unlock()
+}
+
 func (r *response) progress(seq int) {
 	r.mu.Lock()
 	ok := r.end == nil && r.acceptLocked(seq) && !r.running

@@ -1,0 +1,183 @@
+package session
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/spark-lsp/spark-lsp/session/loopback"
+)
+
+// steered ranges over a stream and steers it after its first delta.
+func steered(t *testing.T, s *Session, req Request, input []Part) (text []string, done []Event, outs []Outcome) {
+	t.Helper()
+	var handle Handle
+	for ev, err := range s.Stream(within(t), req) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch ev.Kind {
+		case Started:
+			text = append(text, "")
+			if ev.Response == (Handle{}) {
+				t.Error("no handle")
+			}
+			handle = ev.Response
+		case Delta:
+			text[len(text)-1] += ev.Text
+			if len(outs) == 0 {
+				out, err := s.Steer(within(t), handle, input)
+				if err != nil {
+					t.Fatal(err)
+				}
+				outs = append(outs, out)
+			}
+		case Done:
+			done = append(done, ev)
+		}
+	}
+	if out, err := s.Steer(within(t), handle, input); out != SteerRefused || err == nil {
+		t.Errorf("a steer of an answer that has ended: %v, %v", out, err)
+	}
+	return text, done, outs
+}
+
+// An edit is cut at once and goes on from what is kept, in the same loop.
+func TestSteerEdit(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		options loopback.Options
+		http    bool
+	}{
+		{name: "interrupted", options: loopback.Options{Interrupt: true}},
+		{name: "abandoned", options: loopback.Options{}},
+		{name: "no lanes", options: loopback.Options{NoLanes: true}},
+		{name: "http", http: true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tc.options.Respond = func(x *loopback.Exchange) {
+				if strings.Contains(x.Input, "use a map") {
+					if !strings.Contains(x.FullInput(), "kept text") || !strings.Contains(x.FullInput(), "package main") {
+						t.Errorf("the successor read %q", x.FullInput())
+					}
+					_ = x.Text("m := map[string]int{}")
+					_ = x.Done()
+					return
+				}
+				_ = x.Delta("kept text")
+				<-x.Cancelled() // or the end of the test
+			}
+			srv := serve(t, tc.options)
+			s := open(t, srv, func(c *Config) {
+				if tc.http {
+					c.Transport = HTTP
+				}
+			})
+			if err := s.Warm(within(t), Edit, rules); err != nil {
+				t.Fatal(err)
+			}
+			text, done, outs := steered(t, s, Request{Job: Edit, Base: rules, Input: user("task")}, user("no, use a map"))
+			if len(outs) != 1 || outs[0] != SteerApplied {
+				t.Errorf("outcome %v", outs)
+			}
+			if strings.Join(text, "|") != "kept text|m := map[string]int{}" {
+				t.Errorf("text %q", text)
+			}
+			if len(done) != 1 || done[0].Reason != Complete {
+				t.Errorf("done %v", done)
+			}
+		})
+	}
+}
+
+// A longer task is steered by the endpoint, after its present item; its successor goes on in the same loop.
+func TestSteerDeep(t *testing.T) {
+	srv := serve(t, loopback.Options{Steer: true, Respond: func(x *loopback.Exchange) {
+		if strings.Contains(x.Input, "use a map") {
+			_ = x.Text("with a map")
+			_ = x.Done()
+			return
+		}
+		_ = x.Delta("first ")
+		for len(x.Steers()) == 0 {
+			select {
+			case <-x.Cancelled():
+				return
+			default:
+			}
+		}
+		_ = x.Delta("item")
+		_ = x.Done()
+	}})
+	s := open(t, srv, nil)
+	text, done, outs := steered(t, s, Request{Job: Deep, Input: user("task")}, user("no, use a map"))
+	if len(outs) != 1 || outs[0] != SteerQueued {
+		t.Errorf("outcome %v", outs)
+	}
+	if strings.Join(text, "|") != "first item|with a map" {
+		t.Errorf("text %q", text)
+	}
+	if len(done) != 1 || done[0].Reason != Complete {
+		t.Errorf("done %v", done)
+	}
+}
+
+// Where the endpoint does not know response.steer, a longer task is cut like an edit.
+func TestSteerDeepUnsupported(t *testing.T) {
+	srv := serve(t, loopback.Options{Respond: func(x *loopback.Exchange) {
+		if strings.Contains(x.Input, "use a map") {
+			_ = x.Text("with a map")
+			_ = x.Done()
+			return
+		}
+		_ = x.Delta("first ")
+	}})
+	s := open(t, srv, func(c *Config) { c.Timeouts = short() })
+	text, _, outs := steered(t, s, Request{Job: Deep, Input: user("task")}, user("no, use a map"))
+	if len(outs) != 1 || outs[0] != SteerApplied || strings.Join(text, "|") != "first |with a map" {
+		t.Errorf("outcome %v, text %q", outs, text)
+	}
+}
+
+// A steer that cannot be sent changes nothing.
+func TestSteerRefused(t *testing.T) {
+	srv := serve(t, loopback.Options{Respond: func(x *loopback.Exchange) {
+		_ = x.Delta("a")
+		<-x.Ended()
+	}})
+	s := open(t, srv, func(c *Config) { c.ContextWindow = 20_000 })
+	ctx := within(t)
+	var h Handle
+	var text string
+	for ev, err := range s.Stream(ctx, Request{Job: Completion, Input: user("task")}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch ev.Kind {
+		case Started:
+			h = ev.Response
+		case Delta:
+			text += ev.Text
+			if text != "a" {
+				continue
+			}
+			s.mu.Lock()
+			s.limitLocked(s.epoch.Add(1 << 50))
+			s.mu.Unlock()
+			out, err := s.Steer(ctx, h, user("x"))
+			var e *Error
+			if out != SteerRefused || !errors.As(err, &e) || e.Kind != RetryAfter {
+				t.Errorf("%v, %v", out, err)
+			}
+			x, err := srv.WaitExchange(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = x.Delta("b")
+			_ = x.Done()
+		}
+	}
+	if text != "ab" {
+		t.Errorf("text %q", text)
+	}
+}
