@@ -45,7 +45,7 @@ func (p process) serve(ctx context.Context, c *cli) error {
 
 	err = lsp.Serve(ctx, p.stdin, p.stdout, s.Program())
 	switch {
-	case errors.Is(err, lsp.ErrNoShutdown):
+	case errors.Is(err, lsp.ErrExitWithoutShutdown):
 		return fmt.Errorf("the editor ended the connection without a shutdown: %w", err)
 	case err != nil && ctx.Err() == nil:
 		return fmt.Errorf("serving the editor: %w", err)

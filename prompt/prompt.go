@@ -128,12 +128,11 @@ func window(t Text, start, end, before, after int) (int, int) {
 	if start > before {
 		lo = (start - before + page - 1) / page * page
 		lo = min(lo, start)
-		if head := t.Slice(lo, start); true {
-			if i := strings.IndexByte(head, '\n'); i >= 0 {
-				lo += i + 1
-			} else {
-				lo = start - len(lastRunes(head))
-			}
+		head := t.Slice(lo, start)
+		if i := strings.IndexByte(head, '\n'); i >= 0 {
+			lo += i + 1
+		} else {
+			lo = start - len(lastRunes(head))
 		}
 	}
 	hi := t.Len()

@@ -55,8 +55,8 @@ var actions = []action{
 
 // commentIn finds the spark comment that a selection means.
 func commentIn(at place) (prompt.Comment, bool) {
-	first := at.doc.LineAt(at.start)
-	last := at.doc.LineAt(max(at.start, at.end-1))
+	first := at.doc.Text.LineAt(at.start)
+	last := at.doc.Text.LineAt(max(at.start, at.end-1))
 	return prompt.CommentAt(at.doc.Text, first, last)
 }
 

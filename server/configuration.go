@@ -47,17 +47,17 @@ func (s *Server) didChangeConfiguration(_ *lsp.Snapshot, p *protocol.DidChangeCo
 
 // fetchConfiguration asks the editor for the section "spark", where it can be asked.
 func (s *Server) fetchConfiguration(ctx context.Context) {
-	if !s.client.Configuration {
+	if !s.client.HasConfiguration {
 		return
 	}
-	raw, err := s.client.GetConfiguration(ctx, section)
+	raw, err := s.client.Configuration(ctx, section)
 	if err != nil {
 		s.log.Info("workspace/configuration failed", zap.Error(err))
 		return
 	}
 	var m map[string]any
-	if json.Unmarshal(raw, &m) != nil {
-		return // null: nothing is set
+	if len(raw) == 0 || json.Unmarshal(raw, &m) != nil {
+		return // nothing is set
 	}
 	if inner, ok := m[section].(map[string]any); ok { // Helix answers with the whole of its config table
 		m = inner
@@ -71,15 +71,11 @@ func (s *Server) mergeEditor(values settings.Layer) {
 		return
 	}
 	s.mu.Lock()
-	merged := settings.Layer{}
-	for k, v := range s.editor {
-		merged[k] = v
-	}
-	for k, v := range values {
-		merged[k] = v
-	}
+	merged, problems := settings.Update(s.editor, values)
 	s.editor = merged
+	s.warnLocked(problems)
 	s.mu.Unlock()
 	s.resolve()
 	s.chooseModels()
+	s.dropSuggestions()
 }

@@ -124,7 +124,10 @@ func (s *Server) automaticAllowed() bool {
 		return true
 	}
 	s.ask(key, "spark-lsp found an API key in the environment. Use it for automatic completions too? They are sent to "+
-		host(o.BaseURL)+" as you type, and cost money.", "Use it", func(context.Context) {})
+		host(o.BaseURL)+" as you type, and cost money.", "Use it", func(ctx context.Context) {
+			s.dropSuggestions()
+			s.client.ShowMessage(ctx, protocol.MessageTypeInfo, "spark-lsp: automatic completions through "+host(o.BaseURL)+" are on")
+		})
 	return false
 }
 
@@ -133,10 +136,12 @@ func (s *Server) automaticAllowed() bool {
 // unless it is on this machine, where it gets no key. ok is false while there is no such yes.
 func (s *Server) endpoint() (baseURL, key string, ok bool) {
 	o := s.options()
-	if !o.EditorNamesEndpoint() || o.Key() != "" {
+	switch {
+	case o.Key() != "":
 		return o.BaseURL, o.Key(), true
-	}
-	if o.Loopback() {
+	case o.Loopback():
+		return o.BaseURL, placeholderKey, true
+	case !o.EditorNamesEndpoint():
 		return o.BaseURL, "", true
 	}
 	s.mu.Lock()
@@ -153,6 +158,10 @@ func (s *Server) endpoint() (baseURL, key string, ok bool) {
 		"Allow for this workspace", func(context.Context) { s.chooseModels() })
 	return "", "", false
 }
+
+// placeholderKey goes to endpoints on this machine that no key belongs to: local servers ask for some bearer token,
+// and take any.
+const placeholderKey = "none"
 
 func host(baseURL string) string {
 	u, err := url.Parse(baseURL)

@@ -65,7 +65,7 @@ func (s *Server) say(kind protocol.MessageType, format string, args ...any) {
 }
 
 // cancelCommand stops the edit with the given number, the edits of one document, or, without an argument, all.
-func (s *Server) cancelCommand(_ *lsp.Snapshot, arg json.RawMessage) (any, error) {
+func (s *Server) cancelCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, error) {
 	var a struct {
 		ID  int    `json:"id"`
 		URI string `json:"uri"`
@@ -75,8 +75,12 @@ func (s *Server) cancelCommand(_ *lsp.Snapshot, arg json.RawMessage) (any, error
 			return nil, invalidParams("%s: the argument is {id?, uri?}: %v", cmdCancel, err)
 		}
 	}
+	uri := a.URI
+	if doc, ok := snap.Get(uri); ok {
+		uri = doc.URI
+	}
 	s.stopEdits(func(e *edit) bool {
-		return (a.ID == 0 || a.ID == e.id) && (a.URI == "" || lsp.Key(a.URI) == e.key)
+		return (a.ID == 0 || a.ID == e.id) && (uri == "" || uri == e.uri)
 	})
 	return nil, nil
 }

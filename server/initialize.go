@@ -15,7 +15,7 @@ import (
 func (s *Server) initialize(_ context.Context, client *lsp.Client, p *protocol.InitializeParams) (*protocol.InitializeResult, error) {
 	s.client = client
 	s.mu.Lock()
-	s.roots = client.Roots
+	s.roots = client.Folders
 	s.editor = editorLayer(client.InitializationOptions)
 	s.mu.Unlock()
 	s.resolve()
@@ -61,7 +61,7 @@ func (s *Server) didChangeWorkspaceFolders(_ *lsp.Snapshot, p *protocol.DidChang
 	var added []string
 	s.mu.Lock()
 	for _, f := range p.Event.Removed {
-		path := lsp.URIToPath(string(f.URI))
+		path, _ := lsp.URIToPath(string(f.URI))
 		for i, r := range s.roots {
 			if r == path {
 				s.roots = append(append([]string{}, s.roots[:i]...), s.roots[i+1:]...)
@@ -70,7 +70,7 @@ func (s *Server) didChangeWorkspaceFolders(_ *lsp.Snapshot, p *protocol.DidChang
 		}
 	}
 	for _, f := range p.Event.Added {
-		if path := lsp.URIToPath(string(f.URI)); path != "" {
+		if path, ok := lsp.URIToPath(string(f.URI)); ok {
 			added = append(added, path)
 		}
 	}
@@ -85,14 +85,19 @@ func (s *Server) resolve() {
 	s.mu.Lock()
 	layers := settings.Layers{UserFile: s.cfg.UserFile, Environment: s.cfg.Environment, Editor: s.editor}
 	r, problems := settings.Resolve(layers)
+	s.warnLocked(problems)
+	s.mu.Unlock()
+	s.resolved.Store(r)
+}
+
+// warnLocked collects problems for tellWarnings, each once. s.mu is held.
+func (s *Server) warnLocked(problems []settings.Problem) {
 	for _, p := range problems {
 		if text := p.String(); !s.warned[text] {
 			s.warned[text] = true
 			s.warnings = append(s.warnings, text)
 		}
 	}
-	s.mu.Unlock()
-	s.resolved.Store(r)
 }
 
 // tellWarnings shows the collected problems. They wait for initialized, since an editor takes no message before.

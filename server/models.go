@@ -18,7 +18,7 @@ type Model interface {
 // slash-separated and relative to the workspace.
 type Engine interface {
 	Model
-	AddFile(path, text string)
+	AddFile(path, language, text string) // language "" goes by the path
 	RemoveFile(path string)
 }
 

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -14,67 +13,64 @@ import (
 // progressInterval is how often a person is told of an edit's progress, at most.
 const progressInterval = 200 * time.Millisecond
 
-// progress reports one edit's work to the editor. Where the editor shows none, it does nothing.
+// progress shows one edit's work. The editor is asked for a place to show it while the model is already being
+// asked for text: neither waits for the other. Reports made before there is a place are dropped, the end is not.
 type progress struct {
-	s     *Server
-	token string // "" when the editor takes no progress
+	s *Server
+	e *edit
 
-	mu   sync.Mutex
-	last time.Time
+	mu    sync.Mutex
+	shown *lsp.Progress // nil until the editor has answered
+	ended bool
+	word  string // the last one, for an end that came first
+	last  time.Time
 }
 
-// beginProgress asks the editor for a place to show progress and begins it. It waits for the editor's answer,
-// so it is never called on the read loop.
-func (s *Server) beginProgress(ctx context.Context, id int, title string) *progress {
-	p := &progress{s: s}
-	if !s.client.WorkDoneProgress {
-		return p
-	}
-	token := fmt.Sprintf("spark-lsp/%d", id)
-	if err := s.client.CreateProgress(ctx, token); err != nil {
-		return p
-	}
-	yes := true
-	p.token = token
-	s.client.Progress(ctx, token, protocol.WorkDoneProgressBegin{Kind: "begin", Title: title, Cancellable: &yes})
+// beginProgress starts to show e's work under a title.
+func (s *Server) beginProgress(e *edit, title string) *progress {
+	p := &progress{s: s, e: e}
+	s.start(func(ctx context.Context) {
+		shown, err := s.client.Progress(ctx, title, lsp.ProgressOptions{Cancellable: true})
+		if err != nil || shown == nil {
+			return
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.shown = shown
+		if p.ended {
+			shown.End(ctx, p.word)
+			return
+		}
+		s.mu.Lock()
+		e.token = shown.Token()
+		s.mu.Unlock()
+	})
 	return p
 }
 
-// report shows a message, unless one was shown a moment ago.
-func (p *progress) report(ctx context.Context, message string) {
-	if p.token == "" {
-		return
-	}
+// report shows a message, unless one was shown a moment ago; message is only computed when it is shown.
+func (p *progress) report(ctx context.Context, message func() string) {
 	p.mu.Lock()
-	now := time.Now()
-	due := now.Sub(p.last) >= progressInterval
-	if due {
+	defer p.mu.Unlock()
+	if now := time.Now(); p.shown != nil && !p.ended && now.Sub(p.last) >= progressInterval {
 		p.last = now
-	}
-	p.mu.Unlock()
-	if due {
-		p.s.client.Progress(ctx, p.token, protocol.WorkDoneProgressReport{Kind: "report", Message: &message})
+		p.shown.Report(ctx, message(), -1)
 	}
 }
 
-// end closes the progress with a last word. It is sent even when ctx has ended, so that no editor is left with
+// end closes the progress with a last word, also when the edit's context has ended, so that no editor is left with
 // a spinner that never stops.
-func (p *progress) end(message string) {
-	if p.token == "" {
-		return
+func (p *progress) end(word string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended, p.word = true, word
+	if p.shown != nil {
+		p.shown.End(context.Background(), word)
 	}
-	p.s.client.Progress(context.Background(), p.token, protocol.WorkDoneProgressEnd{Kind: "end", Message: &message})
 }
 
 // progressCancel is the user's "stop" where an editor offers it beside the progress.
 func (s *Server) progressCancel(_ *lsp.Snapshot, p *protocol.WorkDoneProgressCancelParams) error {
-	token, ok := p.Token.(protocol.String)
-	if !ok {
-		return nil
-	}
-	var id int
-	if _, err := fmt.Sscanf(string(token), "spark-lsp/%d", &id); err == nil {
-		s.stopEdits(func(e *edit) bool { return e.id == id })
-	}
+	s.stopEdits(func(e *edit) bool { return e.token != nil && e.token == p.Token })
 	return nil
 }

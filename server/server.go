@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/spark-lsp/spark-lsp/lsp"
+	"github.com/spark-lsp/spark-lsp/privacy"
 	"github.com/spark-lsp/spark-lsp/settings"
 )
 
@@ -51,15 +52,19 @@ type Server struct {
 	resolved atomic.Pointer[settings.Resolved]
 	paused   atomic.Bool // spark-lsp.toggle
 
+	countsFromZero atomic.Bool  // see invoked
+	accepted       atomic.Int64 // suggestions, counted here and told nobody
+
 	models   models
 	consents *consents
 
 	mu       sync.Mutex // guards what follows
 	editor   settings.Layer
-	docs     map[string]*document // by lsp.Key of the URI; only open documents
+	docs     map[string]*document // by URI as the editor opened them; only open documents
 	edits    map[int]*edit        // running edits by number
 	lastEdit int
-	roots    []string // workspace folders as paths
+	roots    []string                  // workspace folders as paths
+	rules    map[string]*privacy.Rules // by directory
 	warned   map[string]bool
 	warnings []string
 }
@@ -72,6 +77,7 @@ func New(cfg Config) *Server {
 		docs:     map[string]*document{},
 		edits:    map[int]*edit{},
 		editor:   settings.Layer{},
+		rules:    map[string]*privacy.Rules{},
 		warned:   map[string]bool{},
 		warnings: cfg.Warnings,
 		consents: openConsents(cfg.StateDir),

@@ -23,7 +23,7 @@ func (s *Server) status() status {
 	st := status{Provider: "offline", State: "ready"}
 	if sess := s.models.current(); sess != nil {
 		st.Provider, st.Model, st.Tier = "openai", o.Model, o.ServiceTier
-		st.State = sess.Status().String()
+		st.State = string(sess.Status().State)
 	}
 	switch {
 	case !o.Enabled:

@@ -17,21 +17,22 @@ func (s *Server) indexWorkspace(ctx context.Context, roots []string) {
 		if ctx.Err() != nil {
 			return
 		}
-		files := 0
-		err := privacy.Walk(ctx, root, privacy.DefaultLimits, func(path string, data []byte) bool {
-			s.cfg.Engine.AddFile(path, string(data))
-			files++
+		s.mu.Lock()
+		rules := s.rulesLocked(root)
+		s.mu.Unlock()
+		sum, err := rules.Walk(ctx, privacy.DefaultLimits, func(path string, data []byte) bool {
+			s.cfg.Engine.AddFile(path, "", string(data))
 			return true
 		})
-		s.log.Info("workspace read", zap.Int("files", files), zap.Error(err))
+		s.log.Info("workspace read", zap.Any("summary", sum), zap.Error(err))
 	}
 }
 
 // relative is a document's path as the model and the engine see it: relative to its workspace folder, with
 // slashes; outside of all folders, and for documents that are no files, its last element.
 func (s *Server) relative(uri string) string {
-	path := lsp.URIToPath(uri)
-	if path == "" {
+	path, ok := lsp.URIToPath(uri)
+	if !ok {
 		return uri[strings.LastIndexAny(uri, "/:")+1:]
 	}
 	s.mu.Lock()

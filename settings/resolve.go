@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"reflect"
 	"slices"
@@ -368,4 +369,25 @@ func sortedKeys(l Layer) []string {
 func Known(key string) bool {
 	_, ok := find(key)
 	return ok || key == keyName
+}
+
+// Update lays later values of the editor over earlier ones, key by key. A value that cannot be taken is a Problem,
+// and the earlier one stays.
+func Update(old, later Layer) (Layer, []Problem) {
+	merged := maps.Clone(old)
+	if merged == nil {
+		merged = Layer{}
+	}
+	var problems []Problem
+	scratch := reflect.New(reflect.TypeFor[Options]()).Elem()
+	for _, key := range sortedKeys(later) {
+		if o, ok := find(key); ok {
+			if msg := o.set(scratch, later[key]); msg != "" {
+				problems = append(problems, Problem{key, Editor, msg})
+				continue
+			}
+		}
+		merged[key] = later[key]
+	}
+	return merged, problems
 }

@@ -1,0 +1,782 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.lsp.dev/jsonrpc2"
+	"go.lsp.dev/protocol"
+	"go.uber.org/goleak"
+	"golang.org/x/tools/txtar"
+
+	"github.com/spark-lsp/spark-lsp/lsp/editor"
+	"github.com/spark-lsp/spark-lsp/session/loopback"
+)
+
+// A scenario is a whole session in one text file: prose first, then documents, then a script with three voices. The
+// program is the real one (process.run), the editor a real LSP client on its pipes, the model a real server on a
+// loopback socket. Each line either does something or waits for a fact; nothing sleeps.
+//
+//	-- config --                 optional, a setting a line
+//	editor NAME                  helix (the default), neovim, or any other clientInfo.name
+//	noinline                     an editor without textDocument/inlineCompletion (helix in real life)
+//	encoding utf-16              the encodings that the editor offers
+//	provider offline             SPARK_PROVIDER; openai is the default
+//	env NAME=VALUE
+//	init JSON                    initializationOptions
+//	crlf FILE, cr FILE, nofinalnewline FILE     what a txtar file cannot hold
+//	status 401                   the endpoint refuses every connection so
+//	remote                       the endpoint is not recognised as one on this machine
+//	-- NAME --                   a document; ‸ marks the cursor
+//	-- want/NAME --              its text at the end
+//	-- script --
+//
+//	editor open FILE | close FILE | type TEXT | backspace N
+//	editor at TEXT | after TEXT | select FROM TO           moves the cursor, or selects
+//	editor inline auto|invoked as NAME | popup as NAME     asks for a completion
+//	editor cancel NAME | accept NAME
+//	editor actions | choose TITLE | edit INSTRUCTION | command NAME [JSON] [error CODE]
+//	editor notify METHOD JSON | request METHOD JSON [error CODE] | raw TEXT
+//	editor policy refuse N | drop N                        what the editor does with the next N edits
+//	editor answer TITLE                                    to the question that is open
+//	model  warm N | connections N | quiet
+//	model  expect completion|edit [TEXT...] [as NAME]      waits for the next request, and accepts it (response.created)
+//	model  silent completion|edit [TEXT...] [as NAME]      the same, without a word
+//	model  say [NAME] TEXT | done [NAME] | drop [NAME] | fail [NAME] CODE MESSAGE
+//	model  cancelled [NAME] | forked [NAME] | tokens N
+//	want   item NAME [starts] TEXT | popup NAME TEXT | none NAME | answer NAME | error NAME CODE
+//	want   action TITLE | disabled TITLE REASON
+//	want   message TEXT | question TEXT | progress KIND [TEXT] | status PROVIDER
+//	want   contains FILE TEXT | edits at most N | refusals N | drops N | nowhere TEXT | logged TEXT
+//
+// Texts are in Go's double quotes.
+func TestScenarios(t *testing.T) {
+	root := filepath.Join("testdata", "scenarios")
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(file) != ".txtar" {
+			return err
+		}
+		name := strings.TrimSuffix(filepath.ToSlash(file[len(root)+1:]), ".txtar")
+		t.Run(name, func(t *testing.T) { playScenario(t, file) })
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+const scenarioTimeout = 20 * time.Second
+
+// scenarioKey must never be seen in any message or log (D24).
+const scenarioKey = "scenario-key-7f3a"
+
+// stage is a scenario while it is played.
+type stage struct {
+	t       *testing.T
+	ctx     context.Context
+	ed      *editor.Editor
+	model   *loopback.Server
+	logFile string
+
+	files map[string]string // what the editor opens, marks removed
+	mark  map[string]int    // where the cursor is in them
+	uri   string            // the current document
+	sel   [2]int            // the selection in it; both ends are the cursor when there is none
+
+	requests  map[string]*editor.Pending
+	actions   []protocol.CodeAction
+	exchanges map[string]*loopback.Exchange
+	current   *loopback.Exchange
+	answers   chan string
+	policy    *countingPolicy
+}
+
+func playScenario(t *testing.T, file string) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	ar, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout)
+	defer cancel()
+
+	s := &stage{
+		t: t, ctx: ctx, logFile: filepath.Join(t.TempDir(), "log"),
+		files: map[string]string{}, mark: map[string]int{},
+		requests: map[string]*editor.Pending{}, exchanges: map[string]*loopback.Exchange{},
+		answers: make(chan string, 1), policy: &countingPolicy{then: editor.Strict},
+	}
+	env := map[string]string{"SPARK_PROVIDER": "openai", "SPARK_API_KEY": scenarioKey, "XDG_STATE_HOME": t.TempDir(), "XDG_CONFIG_HOME": t.TempDir()}
+	opts := editor.Options{Name: "helix", Encodings: []string{"utf-8", "utf-16", "utf-32"}, Policy: s.policy.apply, Choose: s.choose}
+	lo := loopback.Options{Respond: loopback.Manual, Interrupt: true, Key: scenarioKey}
+	remote := false
+	var script string
+	want := map[string]string{}
+	ends := map[string]func(string) string{}
+	for _, f := range ar.Files {
+		data := string(f.Data)
+		switch name, isWant := strings.CutPrefix(f.Name, "want/"); {
+		case f.Name == "config":
+			for _, line := range strings.Split(strings.TrimSpace(data), "\n") {
+				key, arg, _ := strings.Cut(line, " ")
+				switch key {
+				case "editor":
+					opts.Name = arg
+					if arg == "neovim" {
+						opts.Name = "Neovim"
+					}
+				case "noinline":
+					opts.Capabilities = map[string]any{"textDocument": map[string]any{"inlineCompletion": nil}}
+				case "encoding":
+					opts.Encodings = strings.Fields(arg)
+				case "provider":
+					env["SPARK_PROVIDER"] = arg
+				case "env":
+					k, v, _ := strings.Cut(arg, "=")
+					env[k] = v
+				case "init":
+					opts.InitializationOptions = json.RawMessage(arg)
+				case "status":
+					status := number(t, arg)
+					lo.Upgrade = func(int, *http.Request) loopback.Upgrade { return loopback.Upgrade{Status: status} }
+					lo.Key = "another key"
+				case "remote":
+					remote = true
+				case "crlf":
+					ends[arg] = func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
+				case "cr":
+					ends[arg] = func(s string) string { return strings.ReplaceAll(s, "\n", "\r") }
+				case "nofinalnewline":
+					ends[arg] = func(s string) string { return strings.TrimSuffix(s, "\n") }
+				default:
+					t.Fatalf("%s: unknown config %q", file, line)
+				}
+			}
+		case f.Name == "script":
+			script = data
+		case isWant:
+			want[name] = data
+		default:
+			s.mark[f.Name] = max(strings.Index(data, "‸"), 0)
+			s.files[f.Name] = strings.Replace(data, "‸", "", 1)
+		}
+	}
+	for name, f := range ends {
+		s.mark[name] = len(f(s.files[name][:s.mark[name]]))
+		s.files[name] = f(s.files[name])
+		if w, ok := want[name]; ok {
+			want[name] = f(w)
+		}
+	}
+
+	s.model = loopback.New(lo)
+	if err := s.model.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	defer s.model.Close()
+	env["SPARK_BASE_URL"] = s.model.URL()
+	if remote { // an address of this machine that does not look like one
+		env["SPARK_BASE_URL"] = strings.Replace(s.model.URL(), "127.0.0.1", "0.0.0.0", 1)
+	}
+
+	toServer, fromEditor := io.Pipe()
+	toEditor, fromServer := io.Pipe()
+	var stderr bytes.Buffer
+	exit := make(chan int, 1)
+	go func() {
+		p := process{
+			args:   []string{"--stdio", "--log", s.logFile, "--log-level", "debug"},
+			getenv: func(name string) string { return env[name] },
+			stdin:  toServer, stdout: fromServer, stderr: &stderr, panicOnBug: true,
+		}
+		exit <- p.run(context.WithoutCancel(ctx))
+	}()
+	s.ed = editor.New(opts, toEditor, fromEditor)
+	if _, err := s.ed.Start(ctx); err != nil {
+		t.Fatalf("starting: %v", err)
+	}
+
+	// Line numbers are those of the file, so that a failure can be clicked.
+	first := bytes.Count(raw[:bytes.Index(raw, []byte("-- script --"))], []byte("\n")) + 2
+	for i, line := range strings.Split(strings.TrimRight(script, "\n"), "\n") {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		if err := s.line(line); err != nil {
+			t.Errorf("%s:%d: %s\n%v", file, first+i, line, err)
+			s.dump()
+			break
+		}
+	}
+	if !t.Failed() {
+		for name, text := range want {
+			if err := s.ed.WaitText(ctx, uriOf(name), text); err != nil {
+				t.Errorf("%s: the text of %s at the end: %v", file, name, err)
+				s.dump()
+			}
+		}
+	}
+	for _, v := range s.ed.Violations() {
+		t.Errorf("%s: the server broke the protocol: %s", file, v)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := s.ed.Shutdown(ctx); err != nil {
+		t.Errorf("%s: shutdown: %v", file, err)
+	}
+	s.ed.Exit()
+	select {
+	case code := <-exit:
+		if code != 0 {
+			t.Errorf("%s: exit code %d: %s", file, code, &stderr)
+		}
+	case <-ctx.Done():
+		t.Errorf("%s: the program did not end", file)
+	}
+	s.ed.HangUp()
+	<-s.ed.Done()
+	if err := s.nowhere(scenarioKey); err != nil {
+		t.Errorf("%s: D24: %v", file, err)
+	}
+}
+
+func uriOf(name string) string { return "file:///scenario/" + name }
+
+func number(t *testing.T, s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatalf("%q is not a number", s)
+	}
+	return n
+}
+
+// dump shows both wires' last messages and the log.
+func (s *stage) dump() {
+	log, _ := os.ReadFile(s.logFile)
+	var b strings.Builder
+	list := s.ed.Log()
+	for _, m := range list[max(0, len(list)-25):] {
+		fmt.Fprintf(&b, "\t%v\n", m)
+	}
+	s.t.Logf("the wire to the editor:\n%s\nthe log:\n%s", &b, log)
+}
+
+// nowhere looks for a text in everything that the editor saw and in the log.
+func (s *stage) nowhere(text string) error {
+	for _, m := range s.ed.Log() {
+		if strings.Contains(fmt.Sprintf("%s%s%v", m.Params, m.Result, m.Err), text) {
+			return fmt.Errorf("%q in %v", text, m)
+		}
+	}
+	log, err := os.ReadFile(s.logFile)
+	if err != nil {
+		return err
+	}
+	if bytes.Contains(log, []byte(text)) {
+		return fmt.Errorf("%q in the log", text)
+	}
+	return nil
+}
+
+// words splits a line. Quoted texts are unquoted; a word that begins with { or [ takes the rest of the line.
+func words(line string) ([]string, error) {
+	var out []string
+	for line = strings.TrimSpace(line); line != ""; line = strings.TrimSpace(line) {
+		switch line[0] {
+		case '"':
+			q, err := strconv.QuotedPrefix(line)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", line, err)
+			}
+			text, err := strconv.Unquote(q)
+			if err != nil {
+				return nil, err
+			}
+			out, line = append(out, text), line[len(q):]
+		case '{', '[':
+			json, rest, found := strings.Cut(line, " error ")
+			out = append(out, strings.TrimSpace(json))
+			if found {
+				out = append(out, "error", strings.TrimSpace(rest))
+			}
+			return out, nil
+		default:
+			word, rest, _ := strings.Cut(line, " ")
+			out, line = append(out, word), rest
+		}
+	}
+	return out, nil
+}
+
+func (s *stage) line(line string) error {
+	w, err := words(line)
+	if err != nil {
+		return err
+	}
+	if len(w) < 2 {
+		return errors.New("a line is: voice verb arguments")
+	}
+	w = append(w, "", "", "", "") // missing arguments are empty
+	switch w[0] {
+	case "editor":
+		return s.editor(w[1], w[2:])
+	case "model":
+		return s.modelSays(w[1], w[2:])
+	case "want":
+		return s.want(w[1], w[2:])
+	}
+	return fmt.Errorf("no such voice: %s", w[0])
+}
+
+// named takes "as NAME" out of arguments.
+func named(args []string) (string, []string) {
+	if i := slices.Index(args, "as"); i >= 0 {
+		return args[i+1], slices.Delete(slices.Clone(args), i, i+2)
+	}
+	return "", args
+}
+
+func (s *stage) find(text string) (int, error) {
+	i := strings.Index(s.ed.Text(s.uri), text)
+	if i < 0 {
+		return 0, fmt.Errorf("%q is not in the buffer", text)
+	}
+	return i, nil
+}
+
+func (s *stage) moveTo(start, end int) error {
+	s.sel = [2]int{start, end}
+	return s.ed.SetCursor(s.uri, end)
+}
+
+func (s *stage) editor(verb string, args []string) error {
+	switch verb {
+	case "open":
+		text, ok := s.files[args[0]]
+		if !ok {
+			return fmt.Errorf("no document %q", args[0])
+		}
+		s.uri = uriOf(args[0])
+		language := map[string]string{".go": "go", ".py": "python", ".js": "javascript", ".sh": "shellscript", ".md": "markdown"}[path.Ext(args[0])]
+		if err := s.ed.Open(s.uri, language, text); err != nil {
+			return err
+		}
+		return s.moveTo(s.mark[args[0]], s.mark[args[0]])
+	case "close":
+		return s.ed.Close(uriOf(args[0]))
+	case "type":
+		return s.ed.Type(s.uri, args[0])
+	case "backspace":
+		n, at := number(s.t, args[0]), s.ed.Cursor(s.uri)
+		return s.ed.Delete(s.uri, at-n, at)
+	case "at", "after":
+		i, err := s.find(args[0])
+		if err != nil {
+			return err
+		}
+		if verb == "after" {
+			i += len(args[0])
+		}
+		return s.moveTo(i, i)
+	case "select":
+		from, err := s.find(args[0])
+		if err != nil {
+			return err
+		}
+		to := strings.Index(s.ed.Text(s.uri)[from:], args[1])
+		if to < 0 {
+			return fmt.Errorf("%q is not below %q", args[1], args[0])
+		}
+		return s.moveTo(from, from+to+len(args[1]))
+	case "inline", "popup":
+		name, args := named(args)
+		at := s.ed.Cursor(s.uri)
+		params := map[string]any{"textDocument": map[string]any{"uri": s.uri}, "position": s.ed.Position(s.uri, at)}
+		method, kind := protocol.MethodTextDocumentInlineCompletion, 2
+		if args[0] == "invoked" {
+			kind = 1
+		}
+		if verb == "popup" {
+			method, kind = protocol.MethodTextDocumentCompletion, 1
+		}
+		params["context"] = map[string]any{"triggerKind": kind}
+		p, err := s.ed.CallAsync(method, params)
+		s.requests[name] = p
+		return err
+	case "cancel":
+		return s.requests[args[0]].Cancel()
+	case "accept":
+		return s.accept(args[0])
+	case "actions":
+		return s.listActions()
+	case "choose":
+		if err := s.listActions(); err != nil {
+			return err
+		}
+		for _, a := range s.actions {
+			if a.Title == args[0] && a.Disabled.Reason == "" {
+				return s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, &protocol.ExecuteCommandParams{Command: a.Command.Command, Arguments: a.Command.Arguments}, nil)
+			}
+		}
+		return fmt.Errorf("no action %q among %v", args[0], titles(s.actions))
+	case "edit":
+		arg := map[string]any{"uri": s.uri, "range": s.ed.Range(s.uri, s.sel[0], s.sel[1])}
+		if args[0] != "" {
+			arg["instruction"] = args[0]
+		}
+		return s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, map[string]any{"command": "spark-lsp.edit", "arguments": []any{arg}}, nil)
+	case "command":
+		params := map[string]any{"command": args[0]}
+		code := ""
+		if args[1] == "error" {
+			code = args[2]
+		} else if args[1] != "" {
+			params["arguments"] = []any{json.RawMessage(args[1])}
+		}
+		return wantCode(s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, params, nil), code)
+	case "notify":
+		return s.ed.Notify(args[0], json.RawMessage(args[1]))
+	case "request":
+		code := ""
+		if args[2] == "error" {
+			code = args[3]
+		}
+		return wantCode(s.ed.Call(s.ctx, args[0], json.RawMessage(args[1]), nil), code)
+	case "raw":
+		return s.ed.RawSend(editor.Frame(strings.TrimSpace(strings.Join(args, " "))))
+	case "policy":
+		return s.policy.set(args[0], number(s.t, args[1]))
+	case "answer":
+		s.answers <- args[0]
+		return nil
+	}
+	return fmt.Errorf("the editor cannot %s", verb)
+}
+
+func wantCode(err error, code string) error {
+	if code == "" {
+		return err
+	}
+	var e *jsonrpc2.Error
+	if !errors.As(err, &e) || strconv.Itoa(int(e.Code)) != code {
+		return fmt.Errorf("answered with %v, want error %s", err, code)
+	}
+	return nil
+}
+
+func titles(list []protocol.CodeAction) []string {
+	var out []string
+	for _, a := range list {
+		out = append(out, a.Title)
+	}
+	return out
+}
+
+func (s *stage) listActions() error {
+	s.actions = nil
+	return s.ed.Call(s.ctx, protocol.MethodTextDocumentCodeAction, map[string]any{
+		"textDocument": map[string]any{"uri": s.uri},
+		"range":        s.ed.Range(s.uri, s.sel[0], s.sel[1]),
+		"context":      map[string]any{"diagnostics": []any{}},
+	}, &s.actions)
+}
+
+// countingPolicy treats the next few edits of the server badly, and the rest as then says.
+type countingPolicy struct {
+	then  editor.ApplyPolicy
+	bad   editor.ApplyPolicy
+	left  atomic.Int64
+	count atomic.Int64
+}
+
+func (p *countingPolicy) set(how string, n int) error {
+	switch how {
+	case "refuse":
+		p.bad = editor.Refuse
+	case "drop":
+		p.bad = editor.Liar
+	default:
+		return fmt.Errorf("no policy %q", how)
+	}
+	p.left.Store(int64(n))
+	return nil
+}
+
+func (p *countingPolicy) apply(in editor.Incoming) editor.Verdict {
+	if p.left.Add(-1) < 0 {
+		return p.then(in)
+	}
+	p.count.Add(1)
+	return p.bad(in)
+}
+
+// insertion is what an item of either kind does to the buffer.
+type insertion struct {
+	text  string
+	start int
+	end   int
+	cmd   protocol.Command
+}
+
+// answer waits for a completion's answer. ok is false when it has no item.
+func (s *stage) answer(name string) (item insertion, ok bool, err error) {
+	p := s.requests[name]
+	if p == nil {
+		return item, false, fmt.Errorf("no request %q", name)
+	}
+	var list struct {
+		Items []struct {
+			InsertText string
+			Range      protocol.Range
+			TextEdit   *protocol.TextEdit
+			Command    protocol.Command
+
+			InsertTextFormat int
+			FilterText       string
+		}
+	}
+	var raw json.RawMessage
+	if err := p.Wait(s.ctx, &raw); err != nil || raw == nil {
+		return item, false, err
+	}
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return item, false, err
+	}
+	if len(list.Items) == 0 {
+		return item, false, nil
+	}
+	it := list.Items[0]
+	item.text, item.cmd = it.InsertText, it.Command
+	r := it.Range
+	if it.TextEdit != nil {
+		item.text, r = it.TextEdit.NewText, it.TextEdit.Range
+		if it.InsertTextFormat == int(protocol.InsertTextFormatSnippet) {
+			return item, true, errors.New("the item is a snippet")
+		}
+	}
+	var ok1, ok2 bool
+	item.start, ok1 = s.ed.Offset(s.uri, r.Start)
+	item.end, ok2 = s.ed.Offset(s.uri, r.End)
+	if !ok1 || !ok2 || item.start > item.end || r.Start.Line != r.End.Line {
+		return item, true, fmt.Errorf("the item's range %v is not one of a line of the buffer", r)
+	}
+	if typed := s.ed.Text(s.uri)[item.start:max(item.start, s.ed.Cursor(s.uri))]; it.TextEdit != nil && !strings.HasPrefix(it.FilterText, typed) {
+		return item, true, fmt.Errorf("the filter text %q does not begin with what is typed, %q", it.FilterText, typed)
+	}
+	return item, true, nil
+}
+
+func (s *stage) accept(name string) error {
+	item, ok, err := s.answer(name)
+	if err != nil || !ok {
+		return fmt.Errorf("nothing to accept: %v", err)
+	}
+	if err := s.ed.Replace(s.uri, item.start, item.end, item.text); err != nil {
+		return err
+	}
+	if err := s.ed.SetCursor(s.uri, item.start+len(item.text)); err != nil {
+		return err
+	}
+	return s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, &protocol.ExecuteCommandParams{Command: item.cmd.Command, Arguments: item.cmd.Arguments}, nil)
+}
+
+func (s *stage) choose(_ string, actions []string) string {
+	select {
+	case a := <-s.answers:
+		return a
+	case <-s.ctx.Done():
+		return ""
+	}
+}
+
+// exchange returns the exchange that a model line speaks of: by name when its first argument is one.
+func (s *stage) exchange(args []string) (*loopback.Exchange, []string, error) {
+	if x, ok := s.exchanges[args[0]]; ok {
+		return x, args[1:], nil
+	}
+	if s.current == nil {
+		return nil, nil, errors.New("no request has been expected yet")
+	}
+	return s.current, args, nil
+}
+
+func (s *stage) modelSays(verb string, args []string) error {
+	switch verb {
+	case "warm":
+		return s.model.WaitWarm(s.ctx, number(s.t, args[0]))
+	case "connections":
+		if n := number(s.t, args[0]); s.model.Stats().Conns != n {
+			return fmt.Errorf("%d connections were made", s.model.Stats().Conns)
+		}
+		return nil
+	case "quiet":
+		// Answers that have come back prove that nothing more was asked for before them.
+		ctx, cancel := context.WithCancel(s.ctx)
+		cancel()
+		if x, err := s.model.WaitExchange(ctx); err == nil {
+			return fmt.Errorf("the model was asked once more: %s", x.Summary())
+		}
+		return nil
+	case "expect", "silent":
+		name, args := named(args)
+		x, err := s.model.WaitExchange(s.ctx)
+		if err != nil {
+			return err
+		}
+		s.current = x
+		if name != "" {
+			s.exchanges[name] = x
+		}
+		if string(x.Job()) != args[0] {
+			return fmt.Errorf("the request is for %s: %s", x.Job(), x.FullInput())
+		}
+		for _, text := range args[1:] {
+			if !strings.Contains(x.FullInput(), text) {
+				return fmt.Errorf("%q is not in the prompt:\n%s", text, x.FullInput())
+			}
+		}
+		if verb == "expect" {
+			return x.InProgress()
+		}
+		return nil
+	case "tokens":
+		if n := number(s.t, args[0]); s.current.MaxOutputTokens != n {
+			return fmt.Errorf("max_output_tokens is %d", s.current.MaxOutputTokens)
+		}
+		return nil
+	}
+	x, args, err := s.exchange(args)
+	if err != nil {
+		return err
+	}
+	switch verb {
+	case "say":
+		return x.Delta(args[0])
+	case "done":
+		return x.Done()
+	case "drop":
+		x.Drop()
+		return nil
+	case "fail":
+		return x.Failed(args[0], args[1])
+	case "cancelled":
+		select {
+		case <-x.Cancelled():
+			return nil
+		case <-s.ctx.Done():
+			return errors.New("the request was not abandoned")
+		}
+	case "forked":
+		if x.PreviousResponseID == "" {
+			return errors.New("the request does not continue from a warm base")
+		}
+		return nil
+	}
+	return fmt.Errorf("the model cannot %s", verb)
+}
+
+func (s *stage) want(verb string, args []string) error {
+	switch verb {
+	case "item", "popup":
+		item, ok, err := s.answer(args[0])
+		if err != nil || !ok {
+			return fmt.Errorf("no item: %v", err)
+		}
+		if args[1] == "starts" {
+			if !strings.HasPrefix(item.text, args[2]) {
+				return fmt.Errorf("the item is %q", item.text)
+			}
+		} else if item.text != args[1] {
+			return fmt.Errorf("the item is %q", item.text)
+		}
+		return nil
+	case "none":
+		item, ok, err := s.answer(args[0])
+		if err != nil || ok {
+			return fmt.Errorf("answered with item %q, error %v", item.text, err)
+		}
+		return nil
+	case "answer":
+		_, _, err := s.answer(args[0])
+		return err
+	case "error":
+		return wantCode(s.requests[args[0]].Wait(s.ctx, nil), args[1])
+	case "action", "disabled":
+		for _, a := range s.actions {
+			if a.Title == args[0] && (a.Disabled.Reason != "") == (verb == "disabled") && strings.Contains(a.Disabled.Reason, args[1]) {
+				return nil
+			}
+		}
+		return fmt.Errorf("the actions are %+v", s.actions)
+	case "message":
+		_, err := s.ed.WaitMessage(s.ctx, args[0])
+		return err
+	case "question":
+		_, err := s.ed.WaitMessage(s.ctx, args[0])
+		return err
+	case "progress":
+		p, err := s.ed.WaitProgress(s.ctx, args[0])
+		if err == nil && !strings.Contains(p.Title+p.Message, args[1]) {
+			return fmt.Errorf("the progress says %q", p.Title+p.Message)
+		}
+		return err
+	case "status":
+		for {
+			var st struct {
+				Provider string `json:"provider"`
+			}
+			if err := s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, map[string]any{"command": "spark-lsp.status"}, &st); err != nil {
+				return err
+			}
+			if st.Provider == args[0] {
+				return nil
+			}
+		}
+	case "contains":
+		if text := s.ed.Text(uriOf(args[0])); !strings.Contains(text, args[1]) {
+			return fmt.Errorf("the text is %q", text)
+		}
+		return nil
+	case "edits": // at most N
+		if n := s.ed.UndoSteps(s.uri); n > number(s.t, args[2]) {
+			return fmt.Errorf("%d edits were applied", n)
+		}
+		return nil
+	case "refusals", "drops":
+		n := number(s.t, args[0])
+		return s.ed.WaitFor(s.ctx, verb, func() bool { return s.policy.count.Load() >= int64(n) })
+	case "logged":
+		// A call there and back stands for the tick of a clock.
+		for {
+			log, err := os.ReadFile(s.logFile)
+			if err != nil || bytes.Contains(log, []byte(args[0])) {
+				return err
+			}
+			if err := s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, map[string]any{"command": "spark-lsp.didAccept"}, nil); err != nil {
+				return err
+			}
+		}
+	case "nowhere":
+		return s.nowhere(args[0])
+	}
+	return fmt.Errorf("cannot want %s", verb)
+}

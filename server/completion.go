@@ -1,0 +1,52 @@
+package server
+
+import (
+	"context"
+	"strings"
+
+	"go.lsp.dev/protocol"
+
+	"github.com/spark-lsp/spark-lsp/lsp"
+)
+
+// labelWidth bounds a popup entry, in characters; the whole text stands in its documentation.
+const labelWidth = 60
+
+// completion gives editors without ghost text the same suggestion as one entry of their popup. The list is
+// incomplete, so that the editor asks again as the user types and never filters a stale one.
+func (s *Server) completion(ctx context.Context, snap *lsp.Snapshot, p *protocol.CompletionParams) (any, error) {
+	list := &protocol.CompletionList{IsIncomplete: true, Items: []protocol.CompletionItem{}}
+	doc, ok := snap.Get(string(p.TextDocument.URI))
+	if !ok {
+		return list, nil
+	}
+	sg, err := s.suggest(ctx, doc, doc.PositionToOffset(p.Position), popup)
+	if err != nil {
+		return nil, s.completionError(err)
+	}
+	if sg == nil {
+		return list, nil
+	}
+	edit := sg.atWord(doc.Text)
+	label, _, more := strings.Cut(strings.TrimSpace(edit.New), "\n")
+	if r := []rune(label); len(r) > labelWidth {
+		label, more = string(r[:labelWidth]), true
+	}
+	if more {
+		label += "…"
+	}
+	list.Items = append(list.Items, protocol.CompletionItem{
+		Label:         label,
+		Kind:          protocol.CompletionItemKindText,
+		Detail:        protocol.NewOptional("spark"),
+		Documentation: protocol.String(edit.New),
+		SortText:      protocol.NewOptional("\x00"),
+		// The editor compares this with what stands in the range; the text itself is the one thing that is sure to
+		// begin with it.
+		FilterText:       protocol.NewOptional(edit.New),
+		InsertTextFormat: protocol.InsertTextFormatPlainText,
+		TextEdit:         &protocol.TextEdit{Range: doc.OffsetsToRange(edit.Start, edit.End), NewText: edit.New},
+		Command:          acceptCommand(doc),
+	})
+	return list, nil
+}

@@ -1,0 +1,115 @@
+package server
+
+import (
+	"context"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/spark-lsp/spark-lsp/delivery"
+	"github.com/spark-lsp/spark-lsp/lsp"
+)
+
+// document is what the server keeps for one open document: what was suggested in it, and the edits that are on
+// their way into it. It lives from didOpen to didClose.
+type document struct {
+	s         *Server
+	uri       string
+	suggester suggester
+
+	mu      sync.Mutex    // guards what follows; never held while the editor is called
+	doc     *lsp.Document // as the editor last told it
+	machine *delivery.Machine
+	pumping bool
+	wake    chan struct{} // capacity 1: something changed for the pump, or for those who watch an edit
+	moved   chan struct{} // closed and replaced whenever the machine has moved
+}
+
+// changed follows the documents, on the read loop and in wire order. Nothing in it waits.
+func (s *Server) changed(c lsp.Change) {
+	uri := c.Document().URI
+	s.mu.Lock()
+	d, ok := s.docs[uri]
+	switch {
+	case c.After == nil:
+		delete(s.docs, uri)
+	case !ok:
+		d = &document{s: s, uri: uri, machine: delivery.New(), wake: make(chan struct{}, 1), moved: make(chan struct{})}
+		s.docs[uri] = d
+	}
+	s.mu.Unlock()
+	if d == nil {
+		return
+	}
+	d.suggester.changed(c)
+	d.mu.Lock()
+	switch {
+	case c.After == nil:
+		d.machine.Closed()
+	case c.Before != nil:
+		d.machine.Changed(c.Edits, c.After.Text, c.After.Version)
+		fallthrough
+	default:
+		d.doc = c.After
+	}
+	d.moveLocked()
+	d.mu.Unlock()
+}
+
+// document returns what is kept for an open document, nil when it has been closed meanwhile.
+func (s *Server) document(uri string) *document {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.docs[uri]
+}
+
+// moveLocked tells the pump and everybody who watches that the machine has moved. d.mu is held.
+func (d *document) moveLocked() {
+	close(d.moved)
+	d.moved = make(chan struct{})
+	select {
+	case d.wake <- struct{}{}:
+	default: // it has not seen the last one yet and will see both
+	}
+	if !d.pumping && d.machine.Busy() {
+		d.pumping = true
+		d.s.start(d.pump)
+	}
+}
+
+// pump carries the machine's edits to the editor, one at a time, until no edit is under way. The reply comes back
+// here; the echo, which is the proof, comes through changed.
+func (d *document) pump(ctx context.Context) {
+	for {
+		d.mu.Lock()
+		send, ok := d.machine.Next()
+		if !ok {
+			if !d.machine.Busy() {
+				d.pumping = false
+				d.mu.Unlock()
+				return
+			}
+			d.mu.Unlock()
+			select {
+			case <-d.wake:
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
+		doc := d.doc
+		d.mu.Unlock()
+
+		applied, err := d.apply(ctx, doc, send)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			d.s.log.Info("the editor refused an edit", zap.String("why", err.Error()))
+		}
+		d.mu.Lock()
+		d.machine.Replied(applied && err == nil)
+		d.moveLocked()
+		d.mu.Unlock()
+	}
+}

@@ -1,0 +1,346 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.lsp.dev/protocol"
+	"go.uber.org/zap"
+
+	"github.com/spark-lsp/spark-lsp/delivery"
+	"github.com/spark-lsp/spark-lsp/editops"
+	"github.com/spark-lsp/spark-lsp/lsp"
+	"github.com/spark-lsp/spark-lsp/prompt"
+	"github.com/spark-lsp/spark-lsp/session"
+)
+
+// editArgument is the argument of spark-lsp.edit.
+type editArgument struct {
+	URI         string          `json:"uri"`
+	Range       *protocol.Range `json:"range,omitempty"`
+	Instruction string          `json:"instruction,omitempty"`
+}
+
+// edit is one edit that streams into a document, from the command to the last word about it.
+type edit struct {
+	id     int
+	uri    string
+	cancel context.CancelFunc
+	token  protocol.ProgressToken // what its progress is named by; nil while none is shown. Server.mu guards it.
+}
+
+// task is what an edit is to do: the region that is replaced, and the text that the model sees in its place.
+type task struct {
+	doc         *lsp.Document
+	start, end  int       // the region, whole lines, bytes of doc
+	text        *lsp.Text // doc without the spark comment
+	seen        [2]int    // the region in text
+	instruction string
+}
+
+// errNoInstruction is what a person is told who asked for an edit without saying which.
+var errNoInstruction = errors.New("say what to do in a comment in or above the selection, for instance: spark: return an error instead of panicking")
+
+// editTask finds the region and the instruction that a selection means. A spark comment belongs to the region, so
+// that the edit removes it and a rejection brings it back, but the model does not see it.
+func editTask(doc *lsp.Document, r *protocol.Range, instruction string) (task, error) {
+	t := task{doc: doc, text: doc.Text, instruction: strings.TrimSpace(instruction)}
+	at := place{doc: doc}
+	if r != nil {
+		at.start, at.end = doc.RangeToOffsets(*r)
+	} else {
+		at.end = doc.Text.Len()
+	}
+	first := doc.Text.LineAt(at.start)
+	last := doc.Text.LineAt(max(at.start, at.end-1))
+	t.start, t.end = doc.Text.LineStart(first), lineBehind(doc.Text, last)
+
+	comment, found := commentIn(at)
+	if t.instruction == "" {
+		if !found {
+			return task{}, errNoInstruction
+		}
+		t.instruction = comment.Instruction
+	} else if found && (comment.Start < t.start || comment.End > t.end) {
+		found = false // an instruction was given, so a comment above the selection is none of its business
+	}
+	selected := selects(doc.Text, at.start, at.end)
+	if found {
+		if rest := doc.Text.Slice(t.start, t.end); !selected || strings.TrimSpace(without(rest, comment, t.start)) == "" {
+			// Nothing but the comment is selected: it speaks of what stands below it.
+			t.start, t.end = comment.Start, comment.End
+			if start, end, ok := prompt.BlockBelow(doc.Text, comment.End); ok && comment.End < doc.Text.Len() {
+				t.start, t.end = min(comment.Start, start), end
+			}
+		}
+		t.start, t.end = min(t.start, comment.Start), max(t.end, comment.End)
+		t.text = doc.Text.Replace(comment.Start, comment.End, "")
+		t.seen = [2]int{t.start, t.end - (comment.End - comment.Start)}
+		return t, nil
+	}
+	if !selected {
+		if start, end, ok := prompt.BlockBelow(doc.Text, t.start); ok {
+			t.start, t.end = start, end
+		}
+	}
+	t.seen = [2]int{t.start, t.end}
+	return t, nil
+}
+
+// selects reports whether a range is a selection. A cursor is an empty range, and Helix's is one character wide.
+func selects(t *lsp.Text, start, end int) bool {
+	if start == end {
+		return false
+	}
+	s := t.Slice(start, min(end, start+8))
+	for i := range s {
+		if i > 0 {
+			return true // a second character
+		}
+	}
+	return end-start > len(s)
+}
+
+// without is a region's text without the comment in it. start is the region's offset.
+func without(s string, c prompt.Comment, start int) string {
+	from, to := max(c.Start-start, 0), min(c.End-start, len(s))
+	if from >= to {
+		return s
+	}
+	return s[:from] + s[to:]
+}
+
+// lineBehind is the offset behind line n's line end.
+func lineBehind(t *lsp.Text, n int) int {
+	if n+1 < t.LineCount() {
+		return t.LineStart(n + 1)
+	}
+	return t.Len()
+}
+
+// editCommand starts an edit. It answers at once: Emacs waits for the answer with everything, and Helix gives up
+// after 20 seconds.
+func (s *Server) editCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, error) {
+	var a editArgument
+	if len(arg) > 0 {
+		if err := json.Unmarshal(arg, &a); err != nil {
+			return nil, invalidParams("%s: the argument is {uri, range?, instruction?}: %v", cmdEdit, err)
+		}
+	}
+	if a.URI == "" {
+		s.say(protocol.MessageTypeInfo, "spark-lsp: choose \"Edit with spark\" from the code actions of a selection")
+		return nil, nil
+	}
+	doc, ok := snap.Get(a.URI)
+	if !ok {
+		return nil, invalidParams("%s: %s is not open", cmdEdit, a.URI)
+	}
+	t, err := editTask(doc, a.Range, a.Instruction)
+	if err != nil {
+		s.say(protocol.MessageTypeWarning, "spark-lsp: %v", err)
+		return nil, nil
+	}
+	model := Model(s.cfg.Engine)
+	if sess := s.models.current(); sess != nil {
+		model = sess
+	}
+	d := s.document(doc.URI)
+	if d == nil {
+		return nil, lsp.ErrContentModified
+	}
+	d.mu.Lock()
+	if d.doc.Version != doc.Version {
+		d.mu.Unlock()
+		return nil, lsp.ErrContentModified
+	}
+	stream, err := d.machine.Begin(doc.Text, doc.Version, t.start, t.end, s.profile().Mode)
+	d.mu.Unlock()
+	if errors.Is(err, delivery.ErrOverlap) {
+		s.say(protocol.MessageTypeWarning, "spark-lsp: another edit is being written in these lines; stop it first, or choose others")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+
+	e := &edit{uri: doc.URI}
+	ctx, cancel := context.WithCancel(s.root)
+	e.cancel = cancel
+	s.mu.Lock()
+	s.lastEdit++
+	e.id = s.lastEdit
+	s.edits[e.id] = e
+	s.mu.Unlock()
+	s.start(func(context.Context) {
+		defer cancel()
+		s.runEdit(ctx, e, d, stream, t, model)
+		s.mu.Lock()
+		delete(s.edits, e.id)
+		s.mu.Unlock()
+	})
+	return nil, nil
+}
+
+// runEdit asks the model, turns what it says into edits while it says it, and sees them into the buffer.
+func (s *Server) runEdit(ctx context.Context, e *edit, d *document, stream delivery.StreamID, t task, model Model) {
+	p := prompt.Edit(prompt.Input{
+		Path: s.relative(t.doc.URI), Language: t.doc.LanguageID,
+		Text: t.text, Start: t.seen[0], End: t.seen[1], Instruction: t.instruction,
+	})
+	region := t.doc.Text.Slice(t.start, t.end)
+	diff := editops.NewStreamDiff(region, editops.StreamOptions{LineEnd: lineEnd(t.doc.Text), Markdown: t.doc.LanguageID == "markdown"})
+	report := s.reportEdit(ctx, e)
+	req := session.Request{
+		Job: session.Edit, Base: parts(p.Base), Input: parts(p.Input), Explicit: true,
+		MaxOutputTokens: maxEditTokens(len(region)),
+		CacheKey:        s.cacheKey(t.doc.URI),
+	}
+
+	var failure error
+	complete := false
+loop:
+	for ev, err := range model.Stream(ctx, req) {
+		switch {
+		case err != nil:
+			failure = err
+			break loop
+		case ev.Kind == session.Delta:
+			report.text(ev.Text)
+			if failure = d.push(stream, diff, diff.Push(ev.Text)); failure != nil {
+				break loop
+			}
+			if st := d.state(stream); ended(st) { // the user stopped it, or took it back: no need to hear the rest
+				break loop
+			}
+		case ev.Kind == session.Done:
+			report.tokens = ev.Usage.Output
+			complete = ev.Reason == session.Complete
+			if !complete {
+				failure = fmt.Errorf("the model stopped early (%s); what it had written is kept", ev.Reason)
+			}
+		}
+	}
+	d.mu.Lock()
+	switch {
+	case ctx.Err() != nil:
+		d.machine.Stop(stream)
+	case complete && failure == nil:
+		d.mu.Unlock()
+		if failure = d.push(stream, diff, diff.Finish()); failure == nil {
+			d.mu.Lock()
+			d.machine.Finish(stream)
+			break
+		}
+		d.mu.Lock()
+		d.machine.Stop(stream)
+	default:
+		// An answer that broke off never ends with "delete the rest": what arrived is delivered, the rest of
+		// the old text stays.
+		d.machine.Finish(stream)
+	}
+	d.moveLocked()
+	d.mu.Unlock()
+	st := d.settle(ctx, stream)
+	d.mu.Lock()
+	reason := d.machine.Reason(stream)
+	d.mu.Unlock()
+	report.done(st, failure, ctx.Err() != nil, reason)
+	if failure != nil && ctx.Err() == nil {
+		s.log.Info("an edit failed", zap.Int("edit", e.id), zap.Error(failure))
+	}
+	d.mu.Lock()
+	d.machine.Forget(stream)
+	d.mu.Unlock()
+}
+
+// push hands new edits of a stream to the document's machine.
+func (d *document) push(stream delivery.StreamID, diff *editops.StreamDiff, edits []editops.Edit) error {
+	if err := diff.Err(); err != nil {
+		return err
+	}
+	if len(edits) == 0 {
+		return nil
+	}
+	d.mu.Lock()
+	d.machine.Push(stream, edits, diff.Settled())
+	d.moveLocked()
+	d.mu.Unlock()
+	return nil
+}
+
+func (d *document) state(stream delivery.StreamID) delivery.State {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.machine.State(stream)
+}
+
+// ended reports whether nothing more of a stream will be delivered.
+func ended(st delivery.State) bool {
+	return st != delivery.Streaming && st != delivery.Delivering
+}
+
+// settle waits until a stream's text is in the buffer, or never will be.
+func (d *document) settle(ctx context.Context, stream delivery.StreamID) delivery.State {
+	for {
+		d.mu.Lock()
+		st, moved := d.machine.State(stream), d.moved
+		d.mu.Unlock()
+		if ended(st) {
+			return st
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			d.mu.Lock()
+			d.machine.Stop(stream)
+			st = d.machine.State(stream)
+			d.moveLocked()
+			d.mu.Unlock()
+			return st
+		}
+	}
+}
+
+// apply sends one edit to the editor and returns its reply.
+func (d *document) apply(ctx context.Context, doc *lsp.Document, send delivery.Send) (bool, error) {
+	result, err := d.s.client.ApplyEdit(ctx, "", lsp.DocumentEdit{Document: doc, Edits: []editops.Edit{send.Edit}})
+	return err == nil && result.Applied, err
+}
+
+// stopEdits cancels the running edits that match. What they have written stays.
+func (s *Server) stopEdits(match func(*edit) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.edits {
+		if match(e) {
+			e.cancel()
+		}
+	}
+}
+
+// editing reports whether an edit streams into a document.
+func (s *Server) editing(uri string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.edits {
+		if e.uri == uri {
+			return true
+		}
+	}
+	return false
+}
+
+// maxEditTokens bounds the answer to an edit: half as long again as the region, and room for something new. A
+// token is about four bytes of code.
+func maxEditTokens(region int) int { return region/4*3/2 + 400 }
+
+// lineEnd is the line end of the document's first line, for regions that have none to copy.
+func lineEnd(t *lsp.Text) string {
+	if t.LineCount() < 2 {
+		return "\n"
+	}
+	return t.Slice(t.LineEnd(0), t.LineStart(1))
+}

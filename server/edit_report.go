@@ -1,0 +1,111 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.lsp.dev/protocol"
+
+	"github.com/spark-lsp/spark-lsp/delivery"
+	"github.com/spark-lsp/spark-lsp/session"
+)
+
+// editReport tells a person how one edit is getting on: lines, tokens a second, and one last word.
+type editReport struct {
+	s        *Server
+	ctx      context.Context
+	progress *progress
+	began    time.Time
+	first    time.Duration // until the first text, 0 before
+	bytes    int
+	lines    int
+	tokens   int // the endpoint's count, 0 until it says so
+}
+
+func (s *Server) reportEdit(ctx context.Context, e *edit) *editReport {
+	return &editReport{s: s, ctx: ctx, progress: s.beginProgress(e, "spark: edit"), began: time.Now()}
+}
+
+// text counts what arrived and says so, at most five times a second.
+func (r *editReport) text(s string) {
+	if r.first == 0 {
+		r.first = time.Since(r.began)
+	}
+	r.bytes += len(s)
+	r.lines += strings.Count(s, "\n")
+	r.progress.report(r.ctx, r.pace)
+}
+
+// pace is "12 lines, 900 tok/s". Until the endpoint has counted, a token is taken for four bytes.
+func (r *editReport) pace() string {
+	tokens := r.tokens
+	about := ""
+	if tokens == 0 {
+		tokens, about = r.bytes/4, "about "
+	}
+	since := time.Since(r.began) - r.first
+	if since <= 0 || tokens == 0 {
+		return fmt.Sprintf("%d lines", r.lines)
+	}
+	return fmt.Sprintf("%d lines, %s%.0f tok/s", r.lines, about, float64(tokens)/since.Seconds())
+}
+
+// done ends the progress, and shows a message where the user must know more than that it is over.
+func (r *editReport) done(st delivery.State, failure error, cancelled bool, reason string) {
+	word := "done, " + r.pace()
+	var warn string
+	switch {
+	case cancelled:
+		word = "stopped; what was written is kept"
+	case failure != nil:
+		word = "failed"
+		warn = sentence(failure)
+		if r.bytes > 0 {
+			warn += "; what was written is kept"
+		}
+	case st == delivery.Paused:
+		word = "paused: you typed in the line that was being written"
+		warn = "paused, because you typed in the line that was being written; your text stays, the rest was not inserted"
+	case st == delivery.Undone:
+		word = "stopped: you took it back"
+	case st == delivery.Stopped:
+		word = "stopped"
+	case st == delivery.Lost:
+		word = "stopped"
+		warn = "the edit could not be placed: " + reason
+	}
+	r.progress.end(word)
+	if warn != "" {
+		r.s.say(protocol.MessageTypeWarning, "spark-lsp: %s", warn)
+	}
+}
+
+// sentence says an error of the model's side in words for a person, with what they can do about it.
+func sentence(err error) string {
+	var e *session.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	switch e.Kind {
+	case session.Reauthenticate:
+		return e.Error() + "; check SPARK_API_KEY or apiKey in the user file"
+	case session.RetryAfter:
+		if e.RetryAfter > 0 {
+			return fmt.Sprintf("%s; try again in %.1f s", e.Error(), float64(e.RetryAfter)/1000)
+		}
+		return e.Error() + "; try again in a moment"
+	}
+	return e.Error()
+}
+
+// cacheKey shards the endpoint's prompt cache by document: one key for all would exceed what an endpoint routes
+// to one machine (wire.md section 6). It is a hash, since a path may tell more than the endpoint need know.
+func (s *Server) cacheKey(uri string) string {
+	sum := sha256.Sum256([]byte(uri))
+	return "spark-lsp:" + hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,124 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"go.lsp.dev/protocol"
+	"go.uber.org/zap"
+
+	"github.com/spark-lsp/spark-lsp/editops"
+	"github.com/spark-lsp/spark-lsp/lsp"
+	"github.com/spark-lsp/spark-lsp/session"
+)
+
+// inlineCompletion answers with ghost text: at most one item, whose range begins where the word at the cursor
+// does, so that an editor can tell what of it the user has typed.
+func (s *Server) inlineCompletion(ctx context.Context, snap *lsp.Snapshot, p *protocol.InlineCompletionParams) (any, error) {
+	list := &protocol.InlineCompletionList{Items: []protocol.InlineCompletionItem{}}
+	doc, ok := snap.Get(string(p.TextDocument.URI))
+	if !ok {
+		return list, nil
+	}
+	asked := automatic
+	if s.invoked(p.Context.TriggerKind) {
+		asked = byHand
+	}
+	sg, err := s.suggest(ctx, doc, doc.PositionToOffset(p.Position), asked)
+	if err != nil {
+		return nil, s.completionError(err)
+	}
+	if sg == nil {
+		return list, nil
+	}
+	edit := sg.atCursor(doc.Text)
+	if rest := doc.Text.Slice(sg.cursor, doc.Text.LineEnd(doc.Text.LineAt(sg.cursor))); strings.TrimSpace(rest) == "" {
+		// Neovim draws an item with an empty range between the characters, and one with a range over them, hiding
+		// what follows; so only where nothing follows does the item begin with the word.
+		edit = sg.atWord(doc.Text)
+	}
+	r := doc.OffsetsToRange(edit.Start, edit.End)
+	list.Items = append(list.Items, protocol.InlineCompletionItem{
+		InsertText: protocol.String(edit.New),
+		Range:      &r,
+		Command:    acceptCommand(doc),
+	})
+	return list, nil
+}
+
+// completionError decides what an editor hears of a failed completion. Superseded and cancelled requests are
+// answered so; anything else was nothing the user asked for, so it is logged, shows in the status, and leaves no
+// message behind.
+func (s *Server) completionError(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return context.Canceled
+	}
+	var e *session.Error
+	if errors.As(err, &e) {
+		s.log.Info("a completion failed", zap.String("kind", string(e.Kind)), zap.String("code", e.Code))
+		return context.Canceled
+	}
+	return err
+}
+
+// invoked tells a request by hand from an automatic one. LSP 3.18 counts from 1; vscode-languageclient 9, which came
+// before its release, from 0, so that its Automatic is 3.18's Invoked. A client is known by a 0 once it has sent one.
+func (s *Server) invoked(kind protocol.InlineCompletionTriggerKind) bool {
+	if kind == 0 {
+		s.countsFromZero.Store(true)
+		return true
+	}
+	return kind == protocol.InlineCompletionTriggerKindInvoked && !s.countsFromZero.Load()
+}
+
+// atWord is the suggestion from the start of the word at the cursor on.
+func (sg *shown) atWord(t *lsp.Text) editops.Edit {
+	line := t.Slice(sg.Start, sg.cursor)
+	keep := len(line)
+	for keep > 0 {
+		r, size := utf8.DecodeLastRuneInString(line[:keep])
+		if r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			break
+		}
+		keep -= size
+	}
+	return sg.from(line, keep)
+}
+
+// atCursor is the suggestion from the cursor on.
+func (sg *shown) atCursor(t *lsp.Text) editops.Edit {
+	line := t.Slice(sg.Start, sg.cursor)
+	return sg.from(line, len(line))
+}
+
+// from leaves out the first keep bytes, which stand in the document already. A suggestion that changes something
+// before the cursor keeps its start.
+func (sg *shown) from(line string, keep int) editops.Edit {
+	e := sg.Edit
+	if !strings.HasPrefix(e.New, line[:keep]) {
+		return e
+	}
+	e.Start += keep
+	e.New = e.New[keep:]
+	return e
+}
+
+// acceptCommand is what an editor runs after it has inserted an item. It is how acceptance is counted; nothing is
+// sent anywhere.
+func acceptCommand(doc *lsp.Document) protocol.Command {
+	arg, err := json.Marshal(map[string]string{"uri": doc.URI})
+	if err != nil {
+		panic(err) // a string always marshals
+	}
+	return protocol.Command{Title: "Accept", Command: cmdDidAccept, Arguments: []protocol.LSPAny{protocol.LSPAny(arg)}}
+}
+
+// didAcceptCommand counts an accepted suggestion.
+func (s *Server) didAcceptCommand(*lsp.Snapshot, json.RawMessage) (any, error) {
+	s.accepted.Add(1)
+	return nil, nil
+}
