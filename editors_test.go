@@ -146,6 +146,30 @@ func (m *editorModel) edit(region, instruction string) *loopback.Exchange {
 	}
 }
 
+// stream answers at a quick model's pace while the test goes on. It stops before rest until the test calls goOn;
+// wait returns when the answer is at its end.
+func (m *editorModel) stream(x *loopback.Exchange, text, rest string) (goOn, wait func()) {
+	const tokensPerSecond = 300
+	released, written := make(chan struct{}), make(chan error, 1)
+	go func() {
+		err := x.Pace(text, 0, tokensPerSecond)
+		select {
+		case <-released:
+		case <-x.Cancelled(): // by the end of a test that has failed
+		}
+		written <- errors.Join(err, x.Pace(rest, 0, tokensPerSecond), x.Done())
+	}()
+	return func() { close(released) }, func() {
+		m.t.Helper()
+		select {
+		case err := <-written:
+			m.must(err)
+		case <-time.After(patience):
+			m.t.Fatalf("the server did not take the model's answer for %v", patience)
+		}
+	}
+}
+
 // must fails the test when a step of the model's answer could not be sent.
 func (m *editorModel) must(err error) {
 	m.t.Helper()
@@ -166,6 +190,7 @@ func (r *editorRun) file(t *testing.T, name string) (path, text string) {
 }
 
 // buildSpark builds the program into a directory that goes with t, and returns the path of the binary.
+// SPARK_TEST_BINARY names one to test instead, such as a release's; its directory is searched for spark-lsp.
 func buildSpark(t *testing.T) string {
 	t.Helper()
 	if binary := os.Getenv("SPARK_TEST_BINARY"); binary != "" {
@@ -290,9 +315,10 @@ var (
 	return false
 }
 `
-	// Two hunks, far apart.
+	// Two hunks, far apart; the first has this line.
+	hasTokenFirst  = `if token == "" || len(token) > len(v) {`
 	hasTokenEdited = strings.NewReplacer(
-		`	if len(token) > len(v) || token == "" {`, `	if token == "" || len(token) > len(v) {`,
+		`if len(token) > len(v) || token == "" {`, hasTokenFirst,
 		"	return false\n}\n", "	return false // not there\n}\n").Replace(hasToken)
 	hasTokenComment = "// spark: ask for the cheap thing first"
 )
