@@ -156,6 +156,9 @@ func sound(set editops.ChangeSet, err error) editops.ChangeSet {
 	return set
 }
 
+// none changes nothing in a text of n bytes.
+func none(n int) editops.ChangeSet { return sound(editops.NewChangeSet(n)) }
+
 // maxLine bounds how far a line is followed to its ends, in bytes: what is written at one end of a line of
 // megabytes is of no concern at its other end, and a keystroke must not cost a walk through it.
 const maxLine = 4 << 10

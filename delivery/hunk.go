@@ -47,25 +47,26 @@ func (s *stream) hunks(doc Document) []hunk {
 	return hunks
 }
 
-func (s *stream) reject(doc Document, n int) ([]editops.Edit, error) {
+// reject is the change of doc that takes hunk n back, or all of them.
+func (s *stream) reject(doc Document, n int) (editops.ChangeSet, error) {
 	hunks := s.hunks(doc)
 	if n < -1 || n >= len(hunks) {
-		return nil, ErrUnknown
+		return editops.ChangeSet{}, ErrUnknown
 	}
-	set := sound(editops.NewChangeSet(s.applied.LenAfter()))
+	set := none(s.applied.LenAfter())
 	for i, h := range hunks {
 		if n == -1 || n == i {
 			// The changes are disjoint, so that each can be mapped over those before it.
 			set = sound(set.Compose(sound(h.inverse.Map(set, false))))
 		}
 	}
-	return s.here(sound(set.Map(s.user, false))), nil
+	return shifted(sound(set.Map(s.user, false)), s.start, doc.Len()), nil
 }
 
 // accept makes the present text of the region the original one.
 func (s *stream) accept(doc Document) {
 	s.orig = strings.Clone(doc.Slice(s.start, s.end))
 	s.pending = sound(s.pending.Map(s.user, false))
-	none := sound(editops.NewChangeSet(s.end - s.start))
-	s.applied, s.user, s.typed, s.log, s.head = none, none, nil, nil, -1
+	same := none(s.end - s.start)
+	s.applied, s.user, s.typed, s.log, s.head = same, same, nil, nil, -1
 }

@@ -92,6 +92,8 @@ type Machine struct {
 	last    StreamID
 	turn    StreamID // the stream that sent last, for fairness
 	flight  *flight
+	ghosts  []*flight // given up as dropped; the text may still arrive
+	strays  []stray
 	wait    bool // refused for a version that is the newest we know: the next didChange brings a newer one
 	// DropsStale says that the editor answers applied:true to an edit for an old version and drops it (Neovim).
 	// Such an answer then counts as a refusal when a didChange overtook the edit. Without it the machine waits
@@ -106,12 +108,21 @@ type flight struct {
 	cs      editops.ChangeSet // the same change, without the kept text that set covers
 	first   bool              // at one place, the stream's text stands before the user's
 	version int32
-	raw     editops.Edit // as sent
-	pred    editops.ChangeSet
-	// pred is the change as it would be in the document now, if the editor rebased it.
-	replied bool // the editor answered
-	seen    bool // the text is in the buffer
-	stale   bool // a didChange that was not ours came after it was sent
+	base    Document          // the document of that version
+	raw     editops.Edit      // as sent
+	since   editops.ChangeSet // what happened to base since
+	replied bool              // the editor answered
+	seen    bool              // the text is in the buffer
+	stale   bool              // a didChange that was not ours came after it was sent
+
+	// For an edit that was given up: one that was sent after it has arrived, and it was waited for once more.
+	over, late bool
+}
+
+// stray is an edit that the editor put in the wrong place; inverse takes it back, in the document now.
+type stray struct {
+	s       *stream
+	inverse editops.ChangeSet
 }
 
 // New returns a Machine without streams.
@@ -199,7 +210,7 @@ func (m *Machine) Closed() {
 			s.state, s.reason = Stopped, "the document was closed"
 		}
 	}
-	m.wait = false
+	m.wait, m.ghosts, m.strays = false, nil, nil
 }
 
 // Resume lets a Paused stream go on with what is left of it.
@@ -276,7 +287,7 @@ func (m *Machine) Next() (Send, bool) {
 			m.complete(s)
 			continue
 		}
-		f.version = m.version
+		f.version, f.base, f.since = m.version, m.doc, none(m.doc.Len())
 		m.flight, m.turn = f, s.id
 		s.stats.Sent++
 		if s.again {
@@ -304,8 +315,9 @@ func (m *Machine) Replied(applied bool) {
 		// one that we do not, and says so with its next didChange.
 		m.wait = !f.stale
 		m.giveBack()
-	case m.DropsStale && f.stale:
+	case m.DropsStale && f.stale && f.version > 0: // version 0 is never checked
 		f.s.stats.Dropped++
+		m.ghosts = append(m.ghosts, f)
 		m.giveBack()
 	}
 }
@@ -327,14 +339,19 @@ func (m *Machine) settle() {
 		return
 	}
 	m.flight = nil
+	for _, g := range m.ghosts {
+		g.over = g.over || g.s == f.s
+	}
 	m.complete(f.s)
 	f.s.landed()
 }
 
 // Accept takes a stream's changes for the user's own: there is nothing left to reject.
 func (m *Machine) Accept(id StreamID) {
-	if s := m.stream(id); s != nil && !m.flies(s) {
+	if s := m.stream(id); s != nil && !m.flies(s) && !s.void {
 		s.accept(m.doc)
+		m.ghosts = slices.DeleteFunc(m.ghosts, func(g *flight) bool { return g.s == s })
+		m.strays = slices.DeleteFunc(m.strays, func(y stray) bool { return y.s == s })
 	}
 }
 
@@ -348,7 +365,7 @@ func (m *Machine) Forget(id StreamID) {
 // Hunks are the stretches of the buffer that a stream has changed and the user has not taken back, in order.
 func (m *Machine) Hunks(id StreamID) []Hunk {
 	var hunks []Hunk
-	if s := m.stream(id); s != nil {
+	if s := m.stream(id); s != nil && !s.void {
 		for _, h := range s.hunks(m.doc) {
 			hunks = append(hunks, h.Hunk)
 		}
@@ -360,17 +377,26 @@ func (m *Machine) Hunks(id StreamID) []Hunk {
 // against the present document, sorted and not overlapping. What the user typed stays.
 func (m *Machine) Reject(id StreamID, hunk int) ([]editops.Edit, error) {
 	s := m.stream(id)
-	if s == nil {
+	if s == nil || s.void {
 		return nil, ErrUnknown
 	}
-	return s.reject(m.doc, hunk)
+	set, err := s.reject(m.doc, hunk)
+	if err != nil || hunk >= 0 {
+		return set.Edits(), err
+	}
+	for _, y := range m.strays {
+		if y.s == s {
+			set = sound(set.Compose(sound(y.inverse.Map(set, false))))
+		}
+	}
+	return set.Edits(), nil
 }
 
 // Rest is what was not delivered, as edits against the present document, sorted and not overlapping; the caller
 // may offer it, apply it, or Resume a paused stream.
 func (m *Machine) Rest(id StreamID) []editops.Edit {
 	s := m.stream(id)
-	if s == nil {
+	if s == nil || s.void {
 		return nil
 	}
 	p := s.pending

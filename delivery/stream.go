@@ -31,7 +31,10 @@ type stream struct {
 	finished bool
 	pausing  bool // pause when the edit on its way has come down
 	again    bool // the next edit is one that was refused or dropped
-	head     int  // where the last applied edit ended, in E; -1 before the first
+	void     bool // nothing is known about the region any more
+	// repairing says that the pending changes may undo and do the same thing again, see Machine.repair.
+	repairing bool
+	head      int // where the last applied edit ended, in E; -1 before the first
 
 	// typed are the user's characters in the region, in bytes of its present text: sorted, not touching. They
 	// are recorded apart from U, so that the check before each edit does not rest on the algebra it checks.
@@ -50,10 +53,10 @@ type applied struct {
 }
 
 func newStream(id StreamID, mode Mode, doc Document, start, end int) *stream {
-	none := sound(editops.NewChangeSet(end - start))
+	same := none(end - start)
 	return &stream{
 		id: id, mode: mode, start: start, end: end, orig: strings.Clone(doc.Slice(start, end)),
-		applied: none, user: none, pending: none, head: -1,
+		applied: same, user: same, pending: same, head: -1,
 	}
 }
 
@@ -72,6 +75,9 @@ func (s *stream) lose(reason string) {
 		s.state, s.reason = Lost, reason
 	}
 }
+
+// forceLost is lose for a stream in whose name something wrong has happened to the document, whatever its state.
+func (s *stream) forceLost(reason string) { s.state, s.reason = Lost, reason }
 
 func (s *stream) pause(reason string, inFlight bool) {
 	if s.state.Ended() {
@@ -116,7 +122,7 @@ func (s *stream) next(doc Document) (*flight, bool) {
 		f := &flight{s: s, set: set, cs: cs, first: first}
 		local := sound(set.Map(s.user, first)).Edits()
 		if len(local) == 0 {
-			s.advance(f, s.user)
+			s.advance(set, first)
 			s.stats.Skipped++
 			continue
 		}
@@ -128,7 +134,6 @@ func (s *stream) next(doc Document) (*flight, bool) {
 			s.lose("internal check failed: an edit would have touched text that is the user's")
 			return nil, false
 		}
-		f.pred = sound(editops.NewChangeSet(doc.Len(), f.raw))
 		return f, true
 	}
 }
@@ -155,6 +160,9 @@ func (s *stream) take(doc Document) (set, cs editops.ChangeSet, first, ok bool) 
 		return set, cs, false, false
 	}
 	users := s.user.Edits()
+	if s.repairing {
+		gaps[0] = trim(s.engine(), gaps[0])
+	}
 	e := gaps[0]
 	first = strings.HasSuffix(e.New, "\n") && s.lineStart(doc, e.Start)
 	k := 1
@@ -267,23 +275,18 @@ func (s *stream) lineStart(doc Document, pos int) bool {
 	return s.engine().Slice(pos-1, pos) == "\n"
 }
 
-// advance moves the engine text past an edit that is in the document; user is what U was before it.
-func (s *stream) advance(f *flight, user editops.ChangeSet) {
-	cs := f.cs
-	if s.touched(f.set) {
-		cs = f.set
-	}
-	before := s.user.LenAfter()
-	there := sound(cs.Map(s.user, f.first))
-	engine := s.engine()
-	s.log = append(s.log, applied{cs.InvertFunc(engine.Slice), there.LenAfter() - before})
-	s.user = sound(user.Map(cs, !f.first))
+// advance moves the engine text past cs, which is in the document.
+func (s *stream) advance(cs editops.ChangeSet, first bool) {
+	there := sound(cs.Map(s.user, first))
+	grow := there.LenAfter() - there.LenBefore()
+	s.log = append(s.log, applied{cs.InvertFunc(s.engine().Slice), grow})
+	s.user = sound(s.user.Map(cs, !first))
 	s.applied = sound(s.applied.Compose(cs))
 	if edits := cs.Edits(); len(edits) > 0 {
 		s.head = cs.MapOffset(edits[len(edits)-1].End, 1)
 	}
 	s.typed = moved(s.typed, there.Edits(), false)
-	s.end += there.LenAfter() - before
+	s.end += grow
 }
 
 // touched says that the user changed something within set's range.
@@ -335,23 +338,34 @@ func moved(spans []span, edits []editops.Edit, own bool) []span {
 	return set
 }
 
+// change says whose a change is, and what a stream has on its way meanwhile.
+type change struct {
+	foreign  bool           // another stream's
+	behind   bool           // of a stream that stands behind, also where both are at the same place
+	inFlight bool           // an edit is on its way
+	flying   []editops.Edit // edits that may still arrive, in the document now
+}
+
 // change takes a change of the document that is not the stream's: the user's, another server's or another
 // stream's. doc is the document before it.
-func (s *stream) change(doc Document, e editops.Edit, foreign, behind, inFlight bool, flying []editops.Edit) {
+func (s *stream) change(doc Document, e editops.Edit, c change) {
+	if s.void {
+		return
+	}
 	grow := len(e.New) - (e.End - e.Start)
 	// What is typed where an edit is about to arrive counts as inside, so that the two have an order, which the
 	// editor may choose.
-	tie := slices.ContainsFunc(flying, func(f editops.Edit) bool { return f.Start == e.Start || f.End == e.Start })
+	tie := slices.ContainsFunc(c.flying, func(f editops.Edit) bool { return f.Start == e.Start || f.End == e.Start })
 	switch {
-	case tie && e.Start == e.End:
-	case e.Start > s.end, e.Start == s.end && !s.takesTail(doc, e, foreign) && (s.start < s.end || e.End > e.Start || behind):
+	case tie && e.Start == e.End && !c.foreign && s.start <= e.Start && e.Start <= s.end:
+	case e.Start > s.end, e.Start == s.end && !s.takesTail(doc, e, c.foreign) && (s.start < s.end || e.End > e.Start || c.behind):
 		return
-	case e.End <= s.start && (s.start < s.end || e.Start < s.start || e.Start == e.End && !behind):
+	case e.End <= s.start && (s.start < s.end || e.Start < s.start || e.Start == e.End && !c.behind):
 		s.start += grow
 		s.end += grow
 		return
 	}
-	touches := !foreign && !s.state.Ended() && s.touchesLine(doc, e, flying)
+	touches := !c.foreign && !s.state.Ended() && s.touchesLine(doc, e, c.flying)
 	local := editops.Edit{Start: max(e.Start, s.start) - s.start, End: min(e.End, s.end) - s.start, New: e.New}
 	size := s.end - s.start
 	if e.Start < s.start {
@@ -360,7 +374,7 @@ func (s *stream) change(doc Document, e editops.Edit, foreign, behind, inFlight 
 	}
 	set := sound(editops.NewChangeSet(size, local))
 	deletes := 0
-	if !foreign && !s.state.Ended() && local.End > local.Start {
+	if !c.foreign && !s.state.Ended() && local.End > local.Start {
 		deletes = s.streamedBytes()
 	}
 	s.user = sound(s.user.Compose(set))
@@ -369,9 +383,9 @@ func (s *stream) change(doc Document, e editops.Edit, foreign, behind, inFlight 
 	s.stats.UserEdits++
 	switch {
 	case touches:
-		s.pause("you typed in the line being written", inFlight)
+		s.pause("you typed in the line being written", c.inFlight)
 	case deletes > 0 && s.streamedBytes() < deletes:
-		s.pause("you deleted text that was just written", inFlight)
+		s.pause("you deleted text that was just written", c.inFlight)
 	}
 }
 
@@ -439,42 +453,61 @@ func (s *stream) streamedBytes() int {
 }
 
 // takenBack says how many of the stream's edits, from the last one, the change c of doc takes back; 0 for none.
-func (s *stream) takenBack(doc Document, c editops.ChangeSet) (editops.ChangeSet, int) {
-	grow := c.LenAfter() - c.LenBefore()
+// inverse is the change of the engine text that does the same; all says that the region is as it was at Begin,
+// without what the user typed in it meanwhile: an editor may join both in one step of its undo.
+func (s *stream) takenBack(doc Document, c editops.ChangeSet) (inverse editops.ChangeSet, n int, all bool) {
 	from, to, ok := hull(c.Edits())
-	if !ok || to < s.start || from > s.end {
-		return editops.ChangeSet{}, 0
+	if !ok || s.void || len(s.log) == 0 || to < s.start || from > s.end {
+		return inverse, 0, false
 	}
+	grow := c.LenAfter() - c.LenBefore()
 	delta := 0
 	for n := 1; n <= len(s.log); n++ {
 		if delta -= s.log[len(s.log)-n].delta; delta != grow {
 			continue
 		}
-		inverse := s.log[len(s.log)-1].inverse
-		for i := 2; i <= n; i++ {
-			inverse = sound(inverse.Compose(s.log[len(s.log)-i].inverse))
-		}
-		if inverse.Empty() {
+		if inverse = s.lastInverse(n); inverse.Empty() {
 			continue
 		}
-		back := shifted(sound(inverse.Map(s.user, false)), s.start, doc.Len())
-		if back.LenAfter() == c.LenAfter() && sameEffect(doc, back, c) {
-			return inverse, n
+		for _, before := range []bool{false, true} {
+			back := shifted(sound(inverse.Map(s.user, before)), s.start, doc.Len())
+			if !back.Empty() && sameEffect(doc, back, c) {
+				return inverse, n, false
+			}
 		}
 	}
-	return editops.ChangeSet{}, 0
+	if from < s.start || to > s.end || s.end-s.start+grow != len(s.orig) {
+		return inverse, 0, false
+	}
+	if viewOf(doc, c).Slice(s.start, s.start+len(s.orig)) != s.orig {
+		return inverse, 0, false
+	}
+	return s.lastInverse(len(s.log)), len(s.log), true
+}
+
+// lastInverse takes the last n edits back, on the engine text.
+func (s *stream) lastInverse(n int) editops.ChangeSet {
+	inverse := none(s.applied.LenAfter())
+	for i := range n {
+		inverse = sound(inverse.Compose(s.log[len(s.log)-1-i].inverse))
+	}
+	return inverse
 }
 
 // undo takes n of the stream's edits back, which the user has undone.
-func (s *stream) undo(inverse editops.ChangeSet, n int) {
-	there := sound(inverse.Map(s.user, false))
-	s.typed = moved(s.typed, there.Edits(), false)
-	s.end += there.LenAfter() - there.LenBefore()
-	s.user = sound(s.user.Map(inverse, true))
+func (s *stream) undo(inverse editops.ChangeSet, n int, all bool) {
+	if all {
+		s.end = s.start + len(s.orig)
+		s.user, s.typed = none(len(s.orig)), nil
+	} else {
+		there := sound(inverse.Map(s.user, false))
+		s.typed = moved(s.typed, there.Edits(), false)
+		s.end += there.LenAfter() - there.LenBefore()
+		s.user = sound(s.user.Map(inverse, true))
+	}
 	s.applied = sound(s.applied.Compose(inverse))
 	s.log = s.log[:len(s.log)-n]
 	s.head = -1
-	s.pending = sound(editops.NewChangeSet(s.applied.LenAfter()))
 	if s.state != Lost {
 		s.state, s.reason = Undone, "you took it back"
 	}
