@@ -178,11 +178,10 @@ func (s *Session) warmOnce(ctx context.Context, k *socket, b *base) (*failure, e
 		return f, nil
 	}
 
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
 	bounds := s.waits(b.job)
+	defer bounds.timer.Stop()
 	for {
-		ev, _, f, err := r.take(ctx, &bounds, timer)
+		ev, _, f, err := r.take(ctx, &bounds)
 		switch {
 		case err != nil:
 			r.drop()

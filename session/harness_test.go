@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,12 @@ import (
 )
 
 // Nothing of a session, a stream or a server may outlive its test.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv("SPARK_TEST_SERVER") != "" {
+		testServer()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // short are timeouts for tests that wait for a fault to be detected.
 func short() Timeouts {

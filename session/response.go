@@ -317,11 +317,14 @@ func (r *response) succeed(next *response) {
 // waits are the bounds of one consumer's waiting.
 type waits struct {
 	first, between, queue time.Duration
+
+	timer *time.Timer
+	armed time.Time // when timer fires; it is not set anew for each event, which would cost more than the event
 }
 
 // take blocks for the next event. A nil *response and nil *failure come with an event; a *response is the
 // successor to go on with; errEnded follows Done.
-func (r *response) take(ctx context.Context, w *waits, timer *time.Timer) (Event, *response, *failure, error) {
+func (r *response) take(ctx context.Context, w *waits) (Event, *response, *failure, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return Event{}, nil, nil, err
@@ -368,8 +371,8 @@ func (r *response) take(ctx context.Context, w *waits, timer *time.Timer) (Event
 		last, started := r.lastEvent, len(r.text) > 0
 		r.mu.Unlock()
 
-		left := bound - time.Since(last)
-		if left <= 0 {
+		now, due := time.Now(), last.Add(bound)
+		if !due.After(now) {
 			f := fail(RetryNow, newSocket, context.DeadlineExceeded, what, bound)
 			if started {
 				f.err.Kind = Interruption
@@ -378,13 +381,16 @@ func (r *response) take(ctx context.Context, w *waits, timer *time.Timer) (Event
 			}
 			return Event{}, nil, f, nil
 		}
-		timer.Reset(left)
+		if w.armed.Before(now) || w.armed.After(due) {
+			w.timer.Reset(due.Sub(now))
+			w.armed = due
+		}
 		select {
 		case <-r.wake:
-		case <-timer.C:
+		case <-w.timer.C: // perhaps too early: events have come since it was set
+			w.armed = time.Time{}
 		case <-ctx.Done():
 		}
-		timer.Stop()
 	}
 }
 

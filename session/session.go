@@ -74,6 +74,13 @@ type Session struct {
 // Open starts a session and returns at once; the connection is made in the background. The caller owns the
 // session and must Close it.
 func Open(cfg Config) *Session {
+	s := prepare(cfg)
+	s.connect()
+	return s
+}
+
+// prepare is Open without the first connection, which the first request then makes.
+func prepare(cfg Config) *Session {
 	s := &Session{
 		cfg: cfg.withDefaults(), epoch: time.Now(), changed: make(chan struct{}),
 		calls: map[uint64]*call{}, without: map[string]bool{}, queuedSince: map[*response]time.Time{},
@@ -99,7 +106,6 @@ func Open(cfg Config) *Session {
 	s.lastStatus = s.statusLocked()
 	s.lastStatus.Limits = Limits{}
 	s.mu.Unlock()
-	s.connect()
 	return s
 }
 

@@ -132,7 +132,7 @@ func (s *Session) run(ctx context.Context, req Request, yield func(Event, error)
 
 func (s *Session) waits(job Job) waits {
 	t := s.cfg.Timeouts
-	w := waits{first: t.FirstEvent, between: t.InterEvent, queue: t.Queue}
+	w := waits{first: t.FirstEvent, between: t.InterEvent, queue: t.Queue, timer: time.NewTimer(time.Hour)}
 	if job == Deep {
 		w.between *= 6
 	}
@@ -144,9 +144,8 @@ func (s *Session) waits(job Job) waits {
 
 // consume hands events to the caller until the answer ends. It returns nil, nil after Done.
 func (c *call) consume(ctx context.Context, r *response, yield func(Event, error) bool) (*failure, error) {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
 	bounds := c.s.waits(c.req.Job)
+	defer bounds.timer.Stop()
 	// A panic in the caller's loop body must not leave the response running either.
 	done := false
 	defer func() {
@@ -158,7 +157,7 @@ func (c *call) consume(ctx context.Context, r *response, yield func(Event, error
 		}
 	}()
 	for {
-		ev, next, f, err := r.take(ctx, &bounds, timer)
+		ev, next, f, err := r.take(ctx, &bounds)
 		switch {
 		case err != nil:
 			return nil, err
