@@ -1,6 +1,7 @@
 package editops
 
 import (
+	"math"
 	"sort"
 	"strings"
 )
@@ -10,8 +11,8 @@ import (
 // runes and outside a \r\n.
 //
 // Lines are matched first, by a shortest edit script, then words within the lines that differ. The result is
-// deterministic. Time is O(N·D) for D differing lines; where D exceeds diffCost, which bounds a hopeless
-// comparison to some milliseconds, lines that are unique in both texts serve as anchors and minimality is lost.
+// deterministic. Time is O(N·D) for D differing lines, up to a bound of some ten milliseconds beyond which
+// lines that are unique in both texts serve as anchors and minimality is lost.
 func Diff(old, new string) []Edit {
 	if old == new {
 		return nil
@@ -26,7 +27,7 @@ func Diff(old, new string) []Edit {
 		s = 0
 	}
 	a, b := old[from:len(old)-s], new[from:len(new)-s]
-	eachGap(splitLines(a), splitLines(b), func(x, y span) {
+	eachGap(splitLines(a), splitLines(b), diffBudget, func(x, y span) {
 		wordEdits(a[x.from:x.to], b[y.from:y.to], from+x.from, &edits)
 	})
 	return edits
@@ -34,6 +35,9 @@ func Diff(old, new string) []Edit {
 
 // span is a stretch of a text in bytes.
 type span struct{ from, to int }
+
+// gap is a stretch where two texts differ.
+type gap struct{ a, b span }
 
 // wordGapSize bounds the text, old and new together, that is compared by words; a bigger change is read as a whole.
 const wordGapSize = 1 << 15
@@ -45,7 +49,7 @@ func wordEdits(a, b string, at int, edits *[]Edit) {
 		return
 	}
 	mark, kept := len(*edits), len(a)
-	eachGap(splitWords(a), splitWords(b), func(x, y span) {
+	eachGap(splitWords(a), splitWords(b), diffBudget, func(x, y span) {
 		kept -= x.to - x.from
 		appendTrimmed(a[x.from:x.to], b[y.from:y.to], at+x.from, edits)
 	})
@@ -109,9 +113,9 @@ func wordKind(c byte) byte {
 }
 
 // eachGap compares two sequences and calls gap, in order, for each maximal stretch where they differ, as byte
-// spans of the concatenated tokens.
-func eachGap(a, b []string, gap func(x, y span)) {
-	m := matcher{ids: make(map[string]int32, len(a)+len(b))}
+// spans of the concatenated tokens. budget bounds the search, see matcher.
+func eachGap(a, b []string, budget int, gap func(x, y span)) {
+	m := matcher{ids: make(map[string]int32, len(a)+len(b)), budget: budget}
 	m.a, m.b = m.intern(a), m.intern(b)
 	m.match(0, len(a), 0, len(b))
 	i, j, x, y := 0, 0, 0, 0
@@ -142,9 +146,12 @@ func eachGap(a, b []string, gap func(x, y span)) {
 type matcher struct {
 	ids  map[string]int32
 	a, b []int32
-	runs []run
-	fw   []int // furthest reaching points, forwards and backwards; reused between calls
-	bw   []int
+	// budget is the number of steps that searches may still take. One search gives up after a quarter of it, so
+	// that something is left for the stretches between the anchors.
+	budget int
+	runs   []run
+	fw     []int // furthest reaching points, forwards and backwards; reused between calls
+	bw     []int
 }
 
 // run says that a[r.a:r.a+n] equals b[r.b:r.b+n].
@@ -199,14 +206,15 @@ func (m *matcher) match(a0, a1, b0, b1 int) {
 	m.add(a1, b1, n)
 }
 
-// diffCost bounds the number of differences that a search for the middle walks over, from either side.
-const diffCost = 2000
+// diffBudget is the number of steps, of some nanoseconds each, that Diff is ready for: enough for two thousand
+// differing lines in a row.
+const diffBudget = 1 << 24
 
 // middle finds a point on a shortest path through the box by walking from both corners until they meet. It
-// gives up after diffCost steps.
+// gives up when that takes more than its share of the budget.
 func (m *matcher) middle(a0, a1, b0, b1 int) (x, y int, ok bool) {
 	n, k := a1-a0, b1-b0
-	limit := min((n+k+1)/2, diffCost)
+	limit := min((n+k+1)/2, int(math.Sqrt(float64(max(m.budget, 0)/4))))
 	mid := limit + 1
 	if size := 2*mid + 1; len(m.fw) < size {
 		m.fw, m.bw = make([]int, size), make([]int, size)
@@ -217,6 +225,7 @@ func (m *matcher) middle(a0, a1, b0, b1 int) (x, y int, ok bool) {
 	delta := n - k
 	lo, hi := 0, 0
 	for d := 0; d <= limit; d++ {
+		m.budget -= 2*d + 2
 		if d > 0 {
 			if lo > -k {
 				lo--

@@ -89,7 +89,7 @@ func TestMatcherIsMinimal(t *testing.T) {
 		}
 		a, b := seq(), seq()
 		same := len(a)
-		eachGap(a, b, func(x, y span) { same -= x.to - x.from })
+		eachGap(a, b, diffBudget, func(x, y span) { same -= x.to - x.from })
 		row := make([]int, len(b)+1)
 		for _, x := range a {
 			diag := 0
@@ -109,11 +109,11 @@ func TestMatcherIsMinimal(t *testing.T) {
 	}
 }
 
-// Texts beyond diffCost still come out right, and the unique lines are found.
+// Texts beyond the budget still come out right, and the unique lines are found.
 func TestDiffAnchors(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(4, 4))
 	var a, b strings.Builder
-	for i := range 3 * diffCost {
+	for i := range 6000 {
 		fmt.Fprintf(&a, "old %d\n", rnd.IntN(1<<30))
 		fmt.Fprintf(&b, "new %d\n", rnd.IntN(1<<30))
 		if i%500 == 0 {
@@ -126,7 +126,7 @@ func TestDiffAnchors(t *testing.T) {
 	if got := applyAll(t, old, edits); got != new {
 		t.Fatal("wrong text")
 	}
-	if want := 3*diffCost/500 + 1; len(edits) != want {
+	if want := 6000/500 + 1; len(edits) != want {
 		t.Errorf("%d edits, want one for each of %d stretches between anchors", len(edits), want)
 	}
 }

@@ -1,0 +1,241 @@
+package editops
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// The corpus is real edits that nobody wrote for this test: files that differ between two versions of public
+// packages. They are fetched by the ordinary clients, into the module cache and a folder of the user's cache,
+// and never stored in the repository.
+var corpusSources = []struct{ client, name, before, after string }{
+	{"go", "golang.org/x/tools", "v0.51.0", "v0.52.0"},
+	{"go", "golang.org/x/tools", "v0.50.0", "v0.51.0"},
+	{"go", "go.uber.org/zap", "v1.26.0", "v1.27.0"},
+	{"go", "go.uber.org/zap", "v1.27.0", "v1.28.0"},
+	{"go", "golang.org/x/net", "v0.57.0", "v0.61.0"},
+	{"go", "golang.org/x/crypto", "v0.56.0", "v0.58.0"},
+	{"go", "github.com/spf13/cobra", "v1.8.1", "v1.9.1"},
+	{"npm", "zod", "4.5.4", "4.6.0"},
+	{"npm", "rxjs", "7.5.7", "7.8.2"},
+	{"npm", "date-fns", "4.1.0", "4.2.0"},
+	{"npm", "vscode-languageserver-protocol", "3.17.5", "3.18.0"},
+	{"npm", "vscode-languageclient", "9.0.1", "10.0.0"},
+}
+
+// edited is one file in two versions.
+type edited struct{ name, lang, before, after string }
+
+var corpusLangs = map[string]string{
+	".go": "Go", ".ts": "TypeScript", ".tsx": "TypeScript", ".js": "JavaScript", ".md": "Markdown", ".json": "JSON",
+	".yml": "YAML", ".yaml": "YAML", ".css": "CSS", ".html": "HTML", ".txt": "text", ".py": "Python", ".sh": "shell", ".s": "assembly",
+}
+
+const (
+	corpusPerSource = 150     // pairs of one language from one source
+	corpusFileSize  = 1 << 18 // bytes
+)
+
+// realEdits returns the corpus, or skips the test when too little of it can be had.
+func realEdits(tb testing.TB) []edited {
+	tb.Helper()
+	if testing.Short() {
+		tb.Skip("real edits are left out with -short")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	var all []edited
+	for _, s := range corpusSources {
+		before, err := fetch(ctx, s.client, s.name, s.before)
+		var after string
+		if err == nil {
+			after, err = fetch(ctx, s.client, s.name, s.after)
+		}
+		if err == nil {
+			var pairs []edited
+			if pairs, err = readPairs(s.name, before, after); err == nil {
+				all = append(all, pairs...)
+			}
+		}
+		if err != nil {
+			tb.Logf("without %s: %v", s.name, err)
+		}
+	}
+	langs := map[string]bool{}
+	for _, e := range all {
+		langs[e.lang] = true
+	}
+	if len(all) < 500 || len(langs) < 4 {
+		tb.Skipf("NO CORPUS: only %d real edits in %d languages can be had here (network, go and npm are needed)", len(all), len(langs))
+	}
+	return all
+}
+
+// fetch returns the folder that holds a version of a package.
+func fetch(ctx context.Context, client, name, version string) (string, error) {
+	if client == "go" {
+		tmp, err := os.MkdirTemp("", "corpus")
+		if err != nil {
+			return "", err
+		}
+		defer os.RemoveAll(tmp)
+		if err := os.WriteFile(filepath.Join(tmp, "go.mod"), []byte("module corpus\n"), 0o644); err != nil {
+			return "", err
+		}
+		out, err := runClient(ctx, tmp, "go", "mod", "download", "-json", name+"@"+version)
+		if err != nil {
+			return "", err
+		}
+		var mod struct{ Dir, Error string }
+		if err := json.Unmarshal(out, &mod); err != nil {
+			return "", err
+		}
+		if mod.Dir == "" {
+			return "", errors.New(mod.Error)
+		}
+		return mod.Dir, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "spark-lsp-test", "npm", strings.ReplaceAll(name, "/", "+")+"@"+version)
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	tmp, err := os.MkdirTemp("", "corpus")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	if _, err := runClient(ctx, tmp, "npm", "pack", name+"@"+version, "--ignore-scripts"); err != nil {
+		return "", err
+	}
+	tgz, err := filepath.Glob(filepath.Join(tmp, "*.tgz"))
+	if err != nil || len(tgz) != 1 {
+		return "", fmt.Errorf("npm pack left %v (%v)", tgz, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", err
+	}
+	part, err := os.MkdirTemp(filepath.Dir(dir), "part")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(part)
+	if err := unpack(tgz[0], part); err != nil {
+		return "", err
+	}
+	return dir, os.Rename(part, dir)
+}
+
+func runClient(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w: %s", name, args[0], err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return out, nil
+}
+
+// unpack writes the files of interest of an npm tarball below dir.
+func unpack(tgz, dir string) error {
+	f, err := os.Open(tgz)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return err
+	}
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		name := filepath.FromSlash(path.Clean(h.Name))
+		if h.Typeflag != tar.TypeReg || !filepath.IsLocal(name) || corpusLangs[filepath.Ext(name)] == "" || h.Size > corpusFileSize {
+			continue
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(to, data, 0o644); err != nil {
+			return err
+		}
+	}
+}
+
+// readPairs lists the files that are in both folders and differ. The same change in many files, which packages
+// of generated code are full of, counts once.
+func readPairs(source, before, after string) ([]edited, error) {
+	byLang := map[string][]edited{}
+	seen := map[string]bool{}
+	err := filepath.WalkDir(after, func(file string, d fs.DirEntry, err error) error {
+		lang := corpusLangs[filepath.Ext(file)]
+		if err != nil || d.IsDir() || lang == "" {
+			return err
+		}
+		rel, err := filepath.Rel(after, file)
+		if err != nil {
+			return err
+		}
+		a, errA := os.ReadFile(filepath.Join(before, rel))
+		b, errB := os.ReadFile(file)
+		if errA != nil || errB != nil || bytes.Equal(a, b) || max(len(a), len(b)) > corpusFileSize {
+			return nil
+		}
+		old, new := string(a), string(b)
+		if !utf8.ValidString(old) || !utf8.ValidString(new) || len(old) > 100*(1+strings.Count(old, "\n")) {
+			return nil // binary or minified
+		}
+		p, s := commonEnds(old, new)
+		change := old[p:len(old)-s] + "\x00" + new[p:len(new)-s]
+		if seen[change] {
+			return nil
+		}
+		seen[change] = true
+		byLang[lang] = append(byLang[lang], edited{source + "/" + filepath.ToSlash(rel), lang, old, new})
+		return nil
+	})
+	var all []edited
+	for _, pairs := range byLang {
+		if n := len(pairs); n > corpusPerSource {
+			for i := range corpusPerSource {
+				pairs[i] = pairs[i*n/corpusPerSource]
+			}
+			pairs = pairs[:corpusPerSource]
+		}
+		all = append(all, pairs...)
+	}
+	slices.SortFunc(all, func(a, b edited) int { return strings.Compare(a.name, b.name) })
+	return all, err
+}
