@@ -160,6 +160,10 @@ func TestFaultsOverSSE(t *testing.T) {
 			if (err != nil) != (cut[f] || f == BadJSON) {
 				t.Errorf("the body ends with %v after %v", err, kinds(all))
 			}
+			if whole := map[Fault]bool{SplitWrites: true, Coalesced: true, Noisy: true, Huge: true, QueuedFirst: true, TwiceTerminal: true,
+				EvictsBase: true, ReasoningFirst: true, WrongSequence: true, BadUTF8: true, AgeMid: true, DropEnd: true}; whole[f] && deltas(all) != "one two three four" {
+				t.Errorf("text %q", deltas(all))
+			}
 			if f == TwiceTerminal && kinds(all)[len(all)-2] != "response.completed" {
 				t.Errorf("%v", kinds(all))
 			}

@@ -108,7 +108,10 @@ func (c *Conn) Close(code int, reason string) {
 }
 
 // Freeze leaves a half-open connection: nothing is read or written any more, and the peer is not told.
-func (c *Conn) Freeze() { c.link.frozen.Store(true) }
+func (c *Conn) Freeze() {
+	c.link.frozen.Store(true)
+	c.srv.note(func(*Stats) {})
+}
 
 // Split writes every byte on its own from now on (true), or stops to.
 func (c *Conn) Split(on bool) { c.link.splitting.Store(on) }
@@ -372,8 +375,8 @@ func (c *Conn) createResponse(data []byte) {
 	x.StreamID, x.sock, x.lane = name, c, l
 	x.voice, x.out = responsesVoice{}, socketOutlet{c}
 	c.queue = append(c.queue, x)
-	c.mu.Unlock()
 	c.srv.note(func(st *Stats) { st.Queued++ })
+	c.mu.Unlock()
 	c.schedule()
 }
 

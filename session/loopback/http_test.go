@@ -102,6 +102,24 @@ func TestResponsesOverSSE(t *testing.T) {
 	}
 }
 
+func TestHeldEventsGoOutAtTheEnd(t *testing.T) {
+	s := start(t, Options{Respond: Manual})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		x := exchange0(s)
+		x.Hold(true)
+		_ = x.Text("hello you")
+		_ = x.Done()
+	}()
+	all, err := events(t, post(t, within(t), s.URL()+"/responses", `{"model":"m","stream":true}`).Body)
+	ok(t, err)
+	<-done
+	if deltas(all) != "hello you" || kinds(all)[len(all)-1] != "response.completed" {
+		t.Errorf("%v", kinds(all))
+	}
+}
+
 func TestResponsesAsJSON(t *testing.T) {
 	s := start(t, Options{Respond: Answer{Text: "hello"}.Respond})
 	resp := post(t, within(t), s.URL()+"/responses", `{"model":"m","input":"hi"}`)

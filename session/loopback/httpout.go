@@ -170,8 +170,11 @@ type httpOutlet struct {
 	held      []byte
 }
 
-// end lets the handler return; what was written is complete.
-func (o *httpOutlet) end() { o.once.Do(func() { close(o.over) }) }
+// end lets the handler return; what was written, or held back, is complete.
+func (o *httpOutlet) end() {
+	o.hold(false)
+	o.once.Do(func() { close(o.over) })
+}
 
 // shut forbids further writes and tells whether the connection is to be cut.
 func (o *httpOutlet) shut() bool {

@@ -73,8 +73,8 @@ type Options struct {
 
 	// What its frames look like.
 	FillOutput  bool   // the terminal event lists the output; otherwise output is [], as on the real service
-	RateLimits  bool   // codex.rate_limits before response.created
-	Timing      bool   // responsesapi.websocket_timing before the terminal event
+	RateLimits  bool   // WebSocket: codex.rate_limits before response.created
+	Timing      bool   // WebSocket: responsesapi.websocket_timing before the terminal event
 	Noise       bool   // unknown keys in every event and unknown events between them
 	ShuffleKeys bool   // keys of every event in random order (the real order is not fixed)
 	EscapeASCII bool   // everything outside ASCII as \uXXXX, which is also legal JSON

@@ -91,7 +91,7 @@ func (v responsesVoice) created(x *Exchange) error {
 	if v.quiet {
 		return nil
 	}
-	if x.srv.opts.RateLimits {
+	if x.srv.opts.RateLimits && x.Transport == WebSocket {
 		if err := x.out.event("codex.rate_limits", rateLimits()); err != nil {
 			return err
 		}
@@ -236,7 +236,7 @@ func (v responsesVoice) end(x *Exchange, e ending) error {
 		body := x.response(e, true).bytes()
 		return x.out.whole(200, map[string]string{"x-request-id": x.ID}, "application/json", body)
 	}
-	if x.srv.opts.Timing {
+	if x.srv.opts.Timing && x.Transport == WebSocket {
 		if err := x.out.event("responsesapi.websocket_timing", x.timing()); err != nil {
 			return err
 		}
