@@ -142,7 +142,7 @@ func startHelix(t *testing.T, run *editorRun, file string) *helix {
 	}
 
 	h := &helix{t: t, file: file, log: filepath.Join(run.home, "helix.log")}
-	cmd := exec.Command(run.editor, "-vv", "--log", h.log, file)
+	cmd := exec.Command(run.editor, "-v", "--log", h.log, file)
 	cmd.Dir, cmd.Env = run.workspace, run.env
 	if h.pty, err = pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 120}); err != nil {
 		t.Fatal(err)

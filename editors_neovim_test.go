@@ -19,6 +19,7 @@ var neovimTests = []editorTest{
 	{"ghost text", neovimGhostText},
 	{"edit", func(t *testing.T, run *editorRun) { neovimEdit(t, run, neovimPlain) }},
 	{"edit live", func(t *testing.T, run *editorRun) { neovimEdit(t, run, neovimLive) }},
+	{"edit by spark-lsp loopback", neovimLoopback},
 	{"typing", func(t *testing.T, run *editorRun) { neovimTyping(t, run, neovimPlain) }},
 	{"typing live", func(t *testing.T, run *editorRun) { neovimTyping(t, run, neovimLive) }},
 }
@@ -79,6 +80,20 @@ func neovimEdit(t *testing.T, run *editorRun, config string) {
 	n.input("u")
 	waitFor(t, "u to change the text", func() bool { return n.text() != want })
 	wantText(t, "buffer after one u", n.text(), commented)
+	n.quit()
+}
+
+// neovimLoopback is the try-out without a key: two processes, and nothing of the test between them.
+func neovimLoopback(t *testing.T, run *editorRun) {
+	run.loopback(t, "-- reply job=edit match=\"names the formats\" rate=1000 --\n"+parseTimeEdited)
+	path, original := run.file(t, "header.go")
+	n := startNeovim(t, run, neovimPlain, path)
+
+	n.input("/^func ParseTime<CR>O" + parseTimeComment + "<Esc>")
+	n.wantOnScreen(parseTimeComment)
+	n.editWithSpark()
+	n.waitForEdit()
+	wantText(t, "buffer after the edit", n.text(), replaceOnce(t, original, parseTime, parseTimeEdited))
 	n.quit()
 }
 

@@ -3,9 +3,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,6 +58,7 @@ type editorTest struct {
 
 // editorRun is what one test has on disk and in its environment before its editor starts. Each test has its own.
 type editorRun struct {
+	binary    string            // path of spark-lsp
 	editor    string            // path of the editor's program
 	paths     map[string]string // what install.sh says of the editor; empty for an editor of the user's own
 	workspace string            // a copy of net/http, with the marker of a Git work tree
@@ -69,6 +72,7 @@ func newEditorRun(t *testing.T, editor, variable, binary string) *editorRun {
 	paths := findEditor(t, editor, variable)
 	home := t.TempDir()
 	r := &editorRun{
+		binary:    binary,
 		editor:    paths[variable],
 		paths:     paths,
 		workspace: copyNetHTTP(t),
@@ -178,6 +182,51 @@ func (m *editorModel) must(err error) {
 	}
 }
 
+// loopback runs the program's own model server with a script, as somebody without a key does, and makes the
+// language server use it.
+func (r *editorRun) loopback(t *testing.T, script string) {
+	t.Helper()
+	path := filepath.Join(r.home, "answers.txtar")
+	if err := os.WriteFile(path, []byte(script), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(r.binary, "loopback", "--addr", "127.0.0.1:0", "--script", path)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(stdout)
+	first, err := lines.ReadString('\n')
+	var rest []byte
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		rest, _ = io.ReadAll(lines)
+	}()
+	t.Cleanup(func() {
+		cmd.Process.Signal(os.Interrupt)
+		killed := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+		<-drained
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("spark-lsp loopback, interrupted: %v", err)
+		}
+		killed.Stop()
+		if t.Failed() {
+			t.Logf("spark-lsp loopback says:\n%s%s%s", first, rest, &stderr)
+		}
+	})
+	url, ok := strings.CutPrefix(strings.TrimSpace(first), "listening on ")
+	if err != nil || !ok {
+		t.Fatalf("spark-lsp loopback begins with %q (%v), not with its address", first, err)
+	}
+	r.env = append(r.env, "SPARK_PROVIDER=openai", "SPARK_BASE_URL="+url, "SPARK_API_KEY=loopback")
+}
+
 // file returns the path of a file of the workspace and its text as it was copied.
 func (r *editorRun) file(t *testing.T, name string) (path, text string) {
 	t.Helper()
@@ -193,7 +242,11 @@ func (r *editorRun) file(t *testing.T, name string) (path, text string) {
 // SPARK_TEST_BINARY names one to test instead, such as a release's; its directory is searched for spark-lsp.
 func buildSpark(t *testing.T) string {
 	t.Helper()
-	if binary := os.Getenv("SPARK_TEST_BINARY"); binary != "" {
+	if named := os.Getenv("SPARK_TEST_BINARY"); named != "" {
+		binary, err := filepath.Abs(named)
+		if err != nil {
+			t.Fatal(err)
+		}
 		return binary
 	}
 	binary := filepath.Join(t.TempDir(), "spark-lsp")
