@@ -1,6 +1,7 @@
 package session
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -344,9 +345,11 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+var schedules = flag.Int("schedules", 40, "how many seeded schedules of faults TestRandomFaults plays, 48 requests each")
+
 // Seeded schedules of faults: every request ends exactly once, with its own text, whatever happens to it.
 func TestRandomFaults(t *testing.T) {
-	seeds := 40
+	seeds := *schedules
 	if testing.Short() {
 		seeds = 4
 	}
