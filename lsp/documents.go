@@ -29,6 +29,9 @@ type Document struct {
 // Path returns the file that the document is, false for one that is no file (untitled:, a notebook cell).
 func (d *Document) Path() (string, bool) { return URIToPath(d.URI) }
 
+// String names the document. Without it, fmt would print the text, into a log for example.
+func (d *Document) String() string { return fmt.Sprintf("%s@%d", d.URI, d.Version) }
+
 // Snapshot is an immutable set of open documents: what a request may know about the editor. The zero
 // Snapshot is empty.
 type Snapshot struct {

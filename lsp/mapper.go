@@ -1,6 +1,7 @@
 package lsp
 
 import (
+	"fmt"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -54,6 +55,9 @@ type Mapper struct {
 	Text     *Text
 	Encoding Encoding
 }
+
+// String says how long the text is. Without it, fmt would print the text.
+func (m Mapper) String() string { return fmt.Sprintf("%d bytes in %s", m.Text.Len(), m.Encoding) }
 
 // PositionToOffset returns the byte offset of p.
 func (m Mapper) PositionToOffset(p protocol.Position) int {

@@ -49,6 +49,10 @@ func (m mark) plus(o mark) mark {
 	return mark{m.bytes + o.bytes, m.breaks + o.breaks, m.utf16 + o.utf16, m.runes + o.runes}
 }
 
+func (m mark) minus(o mark) mark {
+	return mark{m.bytes - o.bytes, m.breaks - o.breaks, m.utf16 - o.utf16, m.runes - o.runes}
+}
+
 const (
 	chunkAim = 16 << 10 // what a chunk is cut to
 	chunkMax = 32 << 10 // what it may grow to by typing
@@ -200,9 +204,20 @@ func (t *Text) LineAt(offset int) int {
 	if offset >= t.Len() {
 		return int(t.size.breaks)
 	}
-	c := &t.chunks[t.chunkAt(offset)]
+	k := t.chunkAt(offset)
+	c := &t.chunks[k]
 	p := offset - int(c.at.bytes)
+	if !t.loneCR(k) {
+		return int(c.at.breaks) + strings.Count(c.s[:p], "\n")
+	}
 	return int(c.at.breaks) + countBreaks(c.s[:p]) - cutsCRLF(c.s, p)
+}
+
+// loneCR reports whether chunk k has a line end other than "\n" and "\r\n". Most have none, and then counting
+// is a matter of "\n" alone, which the standard library does many bytes at a time.
+func (t *Text) loneCR(k int) bool {
+	c := &t.chunks[k]
+	return strings.Count(c.s, "\n") != int(t.endOf(k).breaks-c.at.breaks)
 }
 
 // lineBreak returns where the n-th line end (from 1) starts and ends; both are the text's length when there
@@ -214,7 +229,7 @@ func (t *Text) lineBreak(n int) (start, end int) {
 	// The chunk that holds it is the last one with fewer than n line ends before it.
 	k := sort.Search(len(t.chunks), func(k int) bool { return int(t.chunks[k].at.breaks) >= n }) - 1
 	c := &t.chunks[k]
-	start, end = findBreak(c.s, n-int(c.at.breaks))
+	start, end = findBreak(c.s, n-int(c.at.breaks), t.loneCR(k))
 	return start + int(c.at.bytes), end + int(c.at.bytes)
 }
 
@@ -292,23 +307,49 @@ func (t *Text) Replace(start, end int, s string) *Text {
 
 	list := make([]chunk, 0, len(t.chunks)-(last-first+1)+size/chunkAim+1)
 	list = append(list, t.chunks[:first]...)
-	list = appendChunks(list, head+s+tail)
+	if size > 0 && size <= chunkMax && end-start <= chunkMin && len(s) <= chunkMin {
+		list = append(list, chunk{head + s + tail, t.resize(first, last, head, t.Slice(start, end), s, tail)})
+	} else {
+		list = appendChunks(list, head+s+tail)
+	}
 	fresh := len(list)
 	list = append(list, t.chunks[last+1:]...)
 
 	// The new chunks carry their sizes and are summed up; the ones behind them only move.
 	at := place(list[first:fresh], t.chunks[first].at)
-	was := t.size
-	if last+1 < len(t.chunks) {
-		was = t.chunks[last+1].at
-	}
-	move := mark{at.bytes - was.bytes, at.breaks - was.breaks, at.utf16 - was.utf16, at.runes - was.runes}
+	move := at.minus(t.endOf(last))
 	if move != (mark{}) {
 		for i := fresh; i < len(list); i++ {
 			list[i].at = list[i].at.plus(move)
 		}
 	}
 	return &Text{chunks: list, size: t.size.plus(move)}
+}
+
+// endOf returns where chunk k ends.
+func (t *Text) endOf(k int) mark {
+	if k+1 < len(t.chunks) {
+		return t.chunks[k+1].at
+	}
+	return t.size
+}
+
+// resize returns the size of head + s + tail, which replaces head + old + tail in chunks first..last, without
+// counting more than what changes: in a text with other than ASCII, counting is the larger part of an edit.
+// Sizes add up over clean borders, so the nearest ones round the edit are where counting may begin and end.
+func (t *Text) resize(first, last int, head, old, s, tail string) mark {
+	i := len(head) - 1
+	for i > 0 && !cleanBorder(head[i-1], head[i]) {
+		i--
+	}
+	i = max(i, 0)
+	j := 1
+	for j < len(tail) && !cleanBorder(tail[j-1], tail[j]) {
+		j++
+	}
+	j = min(j, len(tail))
+	was := t.endOf(last).minus(t.chunks[first].at)
+	return was.plus(sizeOf(head[i:] + s + tail[:j])).minus(sizeOf(head[i:] + old + tail[:j]))
 }
 
 func firstByte(parts ...string) byte {
@@ -346,12 +387,9 @@ func countBreaks(s string) int {
 }
 
 // findBreak returns where the n-th line end of s (from 1) starts and ends. s has at least n.
-func findBreak(s string, n int) (start, end int) {
-	if strings.Count(s, "\n") == countBreaks(s) { // no lone "\r"
-		i := -1
-		for ; n > 0; n-- {
-			i += 1 + strings.IndexByte(s[i+1:], '\n')
-		}
+func findBreak(s string, n int, loneCR bool) (start, end int) {
+	if !loneCR {
+		i := indexNth(s, '\n', n)
 		if i > 0 && s[i-1] == '\r' {
 			return i - 1, i + 1
 		}
@@ -371,6 +409,30 @@ func findBreak(s string, n int) (start, end int) {
 		i = end - 1
 	}
 	return len(s), len(s)
+}
+
+// indexNth returns the index of the n-th b in s (from 1), of which s has at least n. It halves by counting, so
+// that short lines cost no more than long ones.
+func indexNth(s string, b byte, n int) int {
+	at := 0
+	for len(s) > 256 {
+		half := len(s) / 2
+		if m := strings.Count(s[:half], string(rune(b))); m >= n {
+			s = s[:half]
+		} else {
+			n -= m
+			at += half
+			s = s[half:]
+		}
+	}
+	for i := range len(s) {
+		if s[i] == b {
+			if n--; n == 0 {
+				return at + i
+			}
+		}
+	}
+	return at + len(s)
 }
 
 // countUnits counts the UTF-16 units and the characters of s. Invalid bytes count one each. Text is mostly
