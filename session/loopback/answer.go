@@ -51,7 +51,7 @@ const (
 	SplitWrites    Fault = "split"              // one byte a write
 	Coalesced      Fault = "coalesce"           // the whole answer in one write
 	Noisy          Fault = "noise"              // unknown event types between the deltas
-	Huge           Fault = "huge"               // an unknown event of 16 MiB before the text
+	Huge           Fault = "huge"               // an unknown event of 16 MiB (Options.MaxFrame) before the text
 	QueuedFirst    Fault = "queued"             // response.queued
 	TwiceTerminal  Fault = "duplicate-terminal" // the terminal event twice
 	LateDelta      Fault = "late-delta"         // a delta after the terminal event
@@ -139,7 +139,7 @@ func (a Answer) Respond(x *Exchange) {
 		_ = x.Reasoning("Thinking about nothing.")
 	case Huge:
 		_ = x.InProgress()
-		_ = x.Event("response.future_item.delta", map[string]any{"delta": strings.Repeat("x", MaxFrame-512)})
+		_ = x.Event("response.future_item.delta", map[string]any{"delta": strings.Repeat("x", max(x.srv.opts.MaxFrame-512, 0))})
 	}
 	if a.say(x, first) != nil {
 		return

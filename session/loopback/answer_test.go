@@ -117,7 +117,7 @@ func TestFaultsOnAWebSocket(t *testing.T) {
 		}
 		t.Run(string(f), func(t *testing.T) {
 			returned := make(chan struct{})
-			s := start(t, Options{Respond: func(x *Exchange) {
+			s := start(t, Options{MaxFrame: 1 << 20, Respond: func(x *Exchange) {
 				defer close(returned)
 				Answer{Text: text, Fault: f}.Respond(x)
 				_ = x.Socket().Raw(`{"type":"MARK"}`) // on a connection that is no more it says so
@@ -141,7 +141,7 @@ func TestFaultsOverSSE(t *testing.T) {
 			continue
 		}
 		t.Run(string(f), func(t *testing.T) {
-			s := start(t, Options{Respond: Answer{Text: "one two three four", Fault: f}.Respond})
+			s := start(t, Options{Respond: Answer{Text: "one two three four", Fault: f}.Respond, MaxFrame: 1 << 20})
 			req := strings.NewReader(`{"model":"m","stream":true}`)
 			r := must(newRequest(within(t), s.URL()+"/responses", req))
 			resp, err := web(t).Do(r)

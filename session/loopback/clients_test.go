@@ -39,7 +39,7 @@ func clientServers(t *testing.T) map[string]*Server {
 // unreachable tells whether a package manager failed for want of its registry, which is no fault of ours.
 func unreachable(out string) bool {
 	for _, sign := range []string{
-		"dial tcp", "no such host", "i/o timeout", "connection refused", "TLS handshake timeout", "proxyconnect", // go
+		"dial tcp", "no such host", "i/o timeout", "connection refused", "TLS handshake timeout", "proxyconnect", "GOPROXY=off", // go
 		"ENOTFOUND", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EAI_AGAIN", "ENOTCACHED", // npm
 	} {
 		if strings.Contains(out, sign) {

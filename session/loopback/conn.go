@@ -55,7 +55,7 @@ func newConn(s *Server, n int, r *http.Request, ws *websocket.Conn, l *link, up 
 		N: n, Header: r.Header.Clone(), srv: s, ws: ws, link: l, upgrade: up, since: time.Now(), done: make(chan struct{}),
 		lanes: map[string]*lane{}, running: map[string]*Exchange{}, lastPong: time.Now(),
 	}
-	ws.SetReadLimit(MaxFrame)
+	ws.SetReadLimit(int64(s.opts.MaxFrame))
 	ws.SetPingHandler(func(data string) error {
 		s.note(func(st *Stats) { st.Pings++ })
 		if up.NoPong {

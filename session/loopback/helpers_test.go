@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for a fact before it fails. Nothing waits that long in a passing test.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 func within(t testing.TB) context.Context {
 	t.Helper()

@@ -220,7 +220,7 @@ func post2(t testing.TB, ctx context.Context, url, body string, meanwhile func()
 }
 
 func TestHTTPRefusals(t *testing.T) {
-	s := start(t, Options{Dialects: []Dialect{Responses}, Key: "test"})
+	s := start(t, Options{Dialects: []Dialect{Responses}, Key: "test", MaxFrame: 1 << 20})
 	for _, c := range []struct {
 		method, path, body string
 		status             int
@@ -228,7 +228,7 @@ func TestHTTPRefusals(t *testing.T) {
 		{"GET", "/v1/responses", "", 405},
 		{"POST", "/v1/responses", "{", 400},
 		{"POST", "/v1/responses", "{}", 400},
-		{"POST", "/v1/responses", `{"model":"m","input":"` + strings.Repeat("x", MaxFrame) + `"}`, 413},
+		{"POST", "/v1/responses", `{"model":"m","input":"` + strings.Repeat("x", 1<<20) + `"}`, 413},
 		{"POST", "/responses", "{}", 404},
 		{"POST", "/v1/chat/completions", "{}", 404},
 		{"GET", "/api/tags", "", 404},

@@ -80,7 +80,7 @@ func refuse(o outlet, f *Failure) error {
 
 // readBody reads a POST's JSON object into v.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request, v any) ([]byte, bool) {
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxFrame))
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.opts.MaxFrame)))
 	s.note(func(st *Stats) { st.BytesIn += int64(len(raw)) })
 	var tooLarge *http.MaxBytesError
 	switch {

@@ -66,6 +66,7 @@ type Options struct {
 	AgeLimit       time.Duration // age at which a connection is used up; 0 is 60 minutes
 	AgeClose       bool          // at the age limit the socket is closed (1000), cutting what runs; otherwise running responses end
 	PingEvery      time.Duration // the server's own pings; 0 is none
+	MaxFrame       int           // bytes of one message to the server; 0 is the constant MaxFrame
 	PongTimeout    time.Duration // how long a pong may take before close 1011 "keepalive ping timeout"; 0 is 60 s
 	Deflate        bool          // accepts permessage-deflate when it is offered (gorilla: without context takeover)
 	RejectSuffix   bool          // POST /v1/completions refuses "suffix", like vLLM

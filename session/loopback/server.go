@@ -79,6 +79,9 @@ func New(o Options) *Server {
 	if o.EchoBytes == 0 {
 		o.EchoBytes = 2048
 	}
+	if o.MaxFrame == 0 {
+		o.MaxFrame = MaxFrame
+	}
 	if o.ErrorLog == nil {
 		o.ErrorLog = log.New(io.Discard, "", 0)
 	}

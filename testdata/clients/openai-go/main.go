@@ -106,9 +106,9 @@ func answer(ctx context.Context, from receiver, lane string, ready func()) (stri
 		kinds = append(kinds, event.Type)
 		switch {
 		case raw.Sequence == nil || *raw.Sequence != n:
-			return "", nil, fmt.Errorf("%s is number %d of the response, its sequence_number is %v", event.Type, n, raw.Sequence)
+			return "", nil, fmt.Errorf("event %d of the response: %s", n, event.RawJSON())
 		case (lane != "") != (raw.StreamID != nil) || raw.StreamID != nil && *raw.StreamID != lane:
-			return "", nil, fmt.Errorf("%s on lane %q has stream_id %v", event.Type, lane, raw.StreamID)
+			return "", nil, fmt.Errorf("lane %q: %s", lane, event.RawJSON())
 		}
 		if err := acc.AddEvent(event); err != nil {
 			return "", nil, fmt.Errorf("accumulate %s: %w", event.Type, err)
