@@ -216,7 +216,8 @@ func (c *Config) httpClient() *http.Client {
 		ForceAttemptHTTP2:     true,
 		MaxIdleConnsPerHost:   8,
 		IdleConnTimeout:       5 * time.Minute,
-		DisableCompression:    true, // an encoder that waits for more input would hold deltas back
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: c.Timeouts.Ping, PingTimeout: c.Timeouts.Pong}, // a dead connection is found before it is needed
+		DisableCompression:    true,                                                                              // an encoder that waits for more input would hold deltas back
 		ExpectContinueTimeout: time.Second,
 	}}
 }

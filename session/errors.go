@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -135,16 +136,21 @@ func classify(status int, w wireError, header func(string) string) *failure {
 }
 
 // A parameter is named in the text only: "Unknown parameter: 'stream_options'.", "Unsupported parameter: store".
-var unknownParam = regexp.MustCompile(`(?i)(?:unknown|unsupported|unrecognized)[a-z ]*(?:parameter|argument|field|value)[a-z ]*: ?['"]?([a-z_.]+)`)
+var unknownParam = lazily(`(?i)(?:unknown|unsupported|unrecognized)[a-z ]*(?:parameter|argument|field|value)[a-z ]*: ?['"]?([a-z_.]+)`)
+
+// lazily compiles an expression when it is first needed: errors are rare, starts are not.
+func lazily(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
 
 func namedParam(message string) string {
-	if m := unknownParam.FindStringSubmatch(message); m != nil {
+	if m := unknownParam().FindStringSubmatch(message); m != nil {
 		return strings.TrimRight(m[1], ".")
 	}
 	return ""
 }
 
-var tryAgainIn = regexp.MustCompile(`(?i)(?:try again|retry) (?:in|after) ((?:\d+(?:\.\d+)?(?:ms|h|m|s) ?)+|\d+ seconds?)`)
+var tryAgainIn = lazily(`(?i)(?:try again|retry) (?:in|after) ((?:\d+(?:\.\d+)?(?:ms|h|m|s) ?)+|\d+ seconds?)`)
 
 // retryDelay is the pause that an endpoint asks for: in its headers, else in its words, else 0. It is held
 // below an hour, so that a broken header cannot stop a session for a day.
@@ -162,7 +168,7 @@ func retryDelay(header func(string) string, message string) time.Duration {
 			return min(max(time.Until(at), 0), most)
 		}
 	}
-	m := tryAgainIn.FindStringSubmatch(message)
+	m := tryAgainIn().FindStringSubmatch(message)
 	if m == nil {
 		return 0
 	}
@@ -184,7 +190,7 @@ func backoff(first time.Duration, n int) time.Duration {
 	return time.Duration(float64(d) * (0.9 + 0.2*rand.Float64()))
 }
 
-var keyLike = regexp.MustCompile(`(?i)\b(?:sk|pk|key|xai|gsk|csk)-[A-Za-z0-9_*.\-]{6,}|Bearer +\S+`)
+var keyLike = lazily(`(?i)\b(?:sk|pk|key|xai|gsk|csk)-[A-Za-z0-9_*.\-]{6,}|Bearer +\S+`)
 
 // redact makes a text of the endpoint fit to be shown: one line, short, and without anything that is or
 // looks like a key. Endpoints do repeat the key they were given.
@@ -192,7 +198,7 @@ func redact(text, key string) string {
 	if key != "" {
 		text = strings.ReplaceAll(text, key, "[key]")
 	}
-	text = keyLike.ReplaceAllString(text, "[key]")
+	text = keyLike().ReplaceAllString(text, "[key]")
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "\uFFFD")), " ")
 	const most = 300
 	if len(text) > most {

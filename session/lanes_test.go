@@ -14,8 +14,9 @@ import (
 
 // begun ranges over a stream until its first delta, and leaves it there for the test to end.
 type begun struct {
-	next func() (Event, error, bool)
-	stop func()
+	first string // the first delta's text
+	next  func() (Event, error, bool)
+	stop  func()
 }
 
 func begin(t testing.TB, s *Session, ctx context.Context, req Request) begun {
@@ -27,7 +28,7 @@ func begin(t testing.TB, s *Session, ctx context.Context, req Request) begun {
 			t.Fatalf("no delta: %v", err)
 		}
 		if ev.Kind == Delta {
-			return begun{next, stop}
+			return begun{ev.Text, next, stop}
 		}
 	}
 }
@@ -132,7 +133,8 @@ func TestSupersededRequestsDoNotQueue(t *testing.T) {
 		t.Run(fmt.Sprintf("interrupt=%v", interrupt), func(t *testing.T) {
 			srv := serve(t, loopback.Options{Interrupt: interrupt, Respond: func(x *loopback.Exchange) {
 				if strings.HasSuffix(x.Input, "last") {
-					echo(x)
+					_ = x.Text("last")
+					_ = x.Done()
 					return
 				}
 				_ = x.Pace(strings.Repeat("word ", 100), 20*time.Millisecond, 1000)

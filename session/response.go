@@ -556,6 +556,13 @@ func (r *response) awaitsSuccessor() bool {
 	return r.successor && r.end == nil
 }
 
+// soFar is the text since the last call of delivered.
+func (r *response) soFar() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return string(r.text[r.base:])
+}
+
 // delivered is the text handed out since the last call of delivered.
 func (r *response) delivered() string {
 	r.mu.Lock()

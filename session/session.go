@@ -41,6 +41,8 @@ type Session struct {
 	used    time.Time     // the last request or Warm
 	calls   map[uint64]*call
 	nextID  uint64
+	slept   time.Duration        // how long the machine is known to have slept since epoch
+	asleep  func() time.Duration // how long it has
 
 	dialling  bool
 	dials     int       // attempts so far
@@ -87,7 +89,15 @@ func prepare(cfg Config) *Session {
 		timers: map[*time.Timer]struct{}{},
 		limits: Limits{Requests: -1, Tokens: -1, UsedPercent: -1},
 	}
+	s.asleep = func() time.Duration {
+		// The monotonic clock stands still while the machine sleeps, the wall clock does not.
+		now := time.Now()
+		return now.Round(0).Sub(s.epoch.Round(0)) - now.Sub(s.epoch)
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.mu.Lock()
+	s.watchLocked()
+	s.mu.Unlock()
 	s.lanes, s.interrupt = s.cfg.Lanes, s.cfg.Interrupt
 	s.proto = protocols[s.cfg.Dialect]
 	s.http = s.cfg.httpClient()
@@ -193,6 +203,56 @@ func (s *Session) broadcastLocked() {
 // recentLocked tells whether anybody is using the session. Nothing is warmed or redialled ahead for an
 // editor that stands idle over night: each warm-up is billed.
 func (s *Session) recentLocked() bool { return time.Since(s.used) < s.cfg.Timeouts.Idle }
+
+// wokenLocked looks whether the machine has slept since it last looked. A connection does not survive five
+// minutes of that, and its endpoint has forgotten its bases; after less, it is asked.
+func (s *Session) wokenLocked() {
+	now := s.asleep()
+	d := now - s.slept
+	s.slept = now // also when the clock was set back
+	if d < 10*time.Second {
+		return
+	}
+	for _, k := range s.sockets {
+		switch {
+		case !k.live():
+		case d < 5*time.Minute:
+			select {
+			case k.check <- struct{}{}:
+			default:
+			}
+		default:
+			k.retired = true
+			k.close()
+		}
+	}
+	s.httpUntil = time.Time{} // another network, perhaps
+	if s.recentLocked() {
+		s.dialIfNoneLocked()
+	}
+}
+
+func (s *Session) dialIfNoneLocked() {
+	for _, k := range s.sockets {
+		if k.live() {
+			return
+		}
+	}
+	s.dialLocked()
+}
+
+// watchLocked looks every few seconds, so that the connection is there again before the user types.
+func (s *Session) watchLocked() {
+	if s.cfg.Transport == HTTP {
+		return
+	}
+	s.afterLocked(5*time.Second, func() {
+		s.mu.Lock()
+		s.wokenLocked()
+		s.watchLocked()
+		s.mu.Unlock()
+	})
+}
 
 // dialLocked starts a connection unless one is being made.
 func (s *Session) dialLocked() {

@@ -25,12 +25,13 @@ const (
 // that writes and one that reads, both for its whole life: the server's pings are answered while nobody
 // asks anything, and no deadline ever runs on a read (one that passes would corrupt the connection).
 type socket struct {
-	s    *Session
-	conn *websocket.Conn
-	born time.Time
-	out  chan outgoing // frames in the order they are to be sent; never blocks (see enqueue)
-	quit chan struct{} // closed to end the socket with a close frame
-	once sync.Once     // guards quit
+	s     *Session
+	conn  *websocket.Conn
+	born  time.Time
+	out   chan outgoing // frames in the order they are to be sent; never blocks (see enqueue)
+	quit  chan struct{} // closed to end the socket with a close frame
+	check chan struct{} // capacity 1: ping now
+	once  sync.Once     // guards quit
 
 	lastRead atomic.Int64 // when the last frame or pong came, nanoseconds since s.epoch
 
@@ -44,9 +45,10 @@ type socket struct {
 	current  *lane   // whose events are unlabelled, between created and terminal
 	bases    map[*base]*lane
 	warming  map[*base]chan struct{}
-	lastID   string // of the unlabelled response that ended last
-	probe    *lane  // the lane whose interruption is the probe
-	probed   bool   // an interrupt was sent here that may be answered by an error without a name
+	lastID   string    // of the unlabelled response that ended last
+	probe    *lane     // the lane whose interruption is the probe
+	probed   bool      // an interrupt was sent here that may be answered by an error without a name
+	steering *response // a response.steer was sent for it that has not been answered
 	rotation *time.Timer
 
 	frame []byte // the reader's buffer
@@ -84,7 +86,7 @@ func (k *socket) live() bool { return !k.retired && !k.dead }
 func (s *Session) newSocketLocked(conn *websocket.Conn) *socket {
 	k := &socket{
 		s: s, conn: conn, born: time.Now(),
-		out: make(chan outgoing, 64), quit: make(chan struct{}),
+		out: make(chan outgoing, 64), quit: make(chan struct{}), check: make(chan struct{}, 1),
 		lanes: map[string]*lane{}, bases: map[*base]*lane{}, warming: map[*base]chan struct{}{},
 	}
 	k.alive()
@@ -144,6 +146,7 @@ func (k *socket) write() {
 	defer ping.Stop()
 	awaiting := false
 	pinged := time.Now()
+	wait := t.Pong
 	for {
 		select {
 		case o := <-k.out:
@@ -159,19 +162,18 @@ func (k *socket) write() {
 				ping.Reset(max(t.Ping-t.Pong, t.Ping/2))
 				continue
 			}
-			// The monotonic clock stands still while the machine sleeps, the wall clock does not.
 			now := time.Now()
-			slept := now.Round(0).Sub(pinged.Round(0)) - now.Sub(pinged)
 			pinged = now
-			wait := t.Pong
-			if slept > 10*time.Second {
-				wait = min(wait, 2*time.Second) // after a sleep most connections are gone; find out soon
-			}
 			if k.conn.WriteControl(websocket.PingMessage, nil, now.Add(t.Pong)) != nil {
 				return
 			}
 			awaiting = true
 			ping.Reset(wait)
+			wait = t.Pong
+		case <-k.check:
+			// After a sleep most connections are gone, and nobody has told us: ask, and wait for less long.
+			awaiting, wait = false, min(t.Pong, 2*time.Second)
+			ping.Reset(0)
 		case <-k.quit:
 			for { // what was queued before goes first, an interrupt perhaps
 				select {
@@ -373,6 +375,14 @@ func (k *socket) laneLocked(sc *scanned, frame []byte) *lane {
 		f := e.failure()
 		if f.err.Code == "response_not_found" {
 			return nil // an interrupt or a steer that has crossed the end of its response; no create fails like this
+		}
+		if k.steering != nil && (strings.Contains(f.err.Message, "steer") || e.names("type")) {
+			f.err.Code = "steering_not_supported"
+			select {
+			case k.steering.steered <- steerReply{err: f}:
+			default:
+			}
+			return nil
 		}
 		if k.probed && (strings.Contains(f.err.Message, "interrupt") || strings.Contains(f.err.Message, "type") || e.names("type")) {
 			if s.interrupt == Unknown {

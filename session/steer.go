@@ -56,6 +56,14 @@ func (s *Session) steerHere(ctx context.Context, c *call, input []Part) (Outcome
 	if old == nil {
 		return SteerRefused, &Error{Kind: Bug, Message: "the answer has not begun"}
 	}
+	c.mu.Lock()
+	longer := c.req
+	longer.Input = append(append(append([]Part(nil), longer.Input...), c.parts...), input...)
+	c.mu.Unlock()
+	longer.Input = append(longer.Input, Part{Assistant, old.soFar()})
+	if err := s.measure(&longer); err != nil {
+		return SteerRefused, err
+	}
 	kept, live := old.freeze()
 	if !live {
 		return SteerRefused, &Error{Kind: Bug, Message: "the answer has ended already"}
@@ -92,12 +100,20 @@ func (s *Session) steerThere(ctx context.Context, c *call, r *response, input []
 	id := r.ident()
 	s.mu.Lock()
 	l := r.lane
-	ok := id != "" && l.resp == r && !l.draining && !s.nosteer &&
+	ok := id != "" && l.resp == r && !l.draining && !s.nosteer && l.k.steering == nil &&
 		l.k.enqueue(outgoing{data: encode(steer{Type: "response.steer", PreviousResponseID: id, Input: items(nil, input...)})})
+	if ok {
+		l.k.steering = r
+	}
 	s.mu.Unlock()
 	if !ok {
 		return SteerRefused, nil, false
 	}
+	defer func() {
+		s.mu.Lock()
+		l.k.steering = nil
+		s.mu.Unlock()
+	}()
 	timer := time.NewTimer(s.cfg.Timeouts.FirstEvent)
 	defer timer.Stop()
 	select {

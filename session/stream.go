@@ -277,6 +277,7 @@ func (s *Session) recover(ctx context.Context, c *call, f *failure, try *attempt
 		if s.fallback < len(s.cfg.Fallbacks) {
 			s.fallback++
 			s.fallbackUntil = time.Now().Add(time.Minute)
+			s.afterLocked(time.Minute+time.Millisecond, s.publish)
 			s.mu.Unlock()
 			s.publish()
 			s.mu.Lock()
@@ -364,6 +365,7 @@ func (s *Session) begin(ctx context.Context, c *call, try *attempts) (*response,
 
 	s.mu.Lock()
 	s.used = time.Now()
+	s.wokenLocked()
 	b := s.findLocked(req.Job, req.Base)
 	dials, began, queued := s.dials, time.Now(), false
 	var l *lane
