@@ -20,9 +20,19 @@ type document struct {
 	mu      sync.Mutex    // guards what follows; never held while the editor is called
 	doc     *lsp.Document // as the editor last told it
 	machine *delivery.Machine
+	running map[delivery.StreamID]*edit
 	pumping bool
 	wake    chan struct{} // capacity 1: something changed for the pump, or for those who watch an edit
 	moved   chan struct{} // closed and replaced whenever the machine has moved
+}
+
+func newDocument(s *Server, uri string) *document {
+	d := &document{
+		s: s, uri: uri, machine: delivery.New(), running: map[delivery.StreamID]*edit{},
+		wake: make(chan struct{}, 1), moved: make(chan struct{}),
+	}
+	d.machine.DropsStale = s.profile().DropsStale
+	return d
 }
 
 // changed follows the documents, on the read loop and in wire order. Nothing in it waits.
@@ -34,7 +44,7 @@ func (s *Server) changed(c lsp.Change) {
 	case c.After == nil:
 		delete(s.docs, uri)
 	case !ok:
-		d = &document{s: s, uri: uri, machine: delivery.New(), wake: make(chan struct{}, 1), moved: make(chan struct{})}
+		d = newDocument(s, uri)
 		s.docs[uri] = d
 	}
 	s.mu.Unlock()
@@ -97,10 +107,10 @@ func (d *document) pump(ctx context.Context) {
 				return
 			}
 		}
-		doc := d.doc
+		doc, e := d.doc, d.running[send.Streams[0]]
 		d.mu.Unlock()
 
-		applied, err := d.apply(ctx, doc, send)
+		applied, err := d.apply(ctx, doc, e, send)
 		if ctx.Err() != nil {
 			return
 		}

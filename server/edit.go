@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"go.lsp.dev/protocol"
 	"go.uber.org/zap"
@@ -28,6 +29,7 @@ type editArgument struct {
 type edit struct {
 	id     int
 	uri    string
+	stream delivery.StreamID // in its document's machine
 	cancel context.CancelFunc
 	token  protocol.ProgressToken // what its progress is named by; nil while none is shown. Server.mu guards it.
 }
@@ -166,7 +168,7 @@ func (s *Server) editCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, erro
 		return nil, err
 	}
 
-	e := &edit{uri: doc.URI}
+	e := &edit{uri: doc.URI, stream: stream}
 	ctx, cancel := context.WithCancel(s.root)
 	e.cancel = cancel
 	s.mu.Lock()
@@ -174,9 +176,12 @@ func (s *Server) editCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, erro
 	e.id = s.lastEdit
 	s.edits[e.id] = e
 	s.mu.Unlock()
+	d.mu.Lock()
+	d.running[stream] = e
+	d.mu.Unlock()
 	s.start(func(context.Context) {
 		defer cancel()
-		s.runEdit(ctx, e, d, stream, t, model)
+		s.runEdit(ctx, e, d, t, model)
 		s.mu.Lock()
 		delete(s.edits, e.id)
 		s.mu.Unlock()
@@ -185,7 +190,8 @@ func (s *Server) editCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, erro
 }
 
 // runEdit asks the model, turns what it says into edits while it says it, and sees them into the buffer.
-func (s *Server) runEdit(ctx context.Context, e *edit, d *document, stream delivery.StreamID, t task, model Model) {
+func (s *Server) runEdit(ctx context.Context, e *edit, d *document, t task, model Model) {
+	stream := e.stream
 	p := prompt.Edit(prompt.Input{
 		Path: s.relative(t.doc.URI), Language: t.doc.LanguageID,
 		Text: t.text, Start: t.seen[0], End: t.seen[1], Instruction: t.instruction,
@@ -247,12 +253,16 @@ loop:
 	d.mu.Lock()
 	reason := d.machine.Reason(stream)
 	d.mu.Unlock()
+	if st == delivery.Lost && reason == "stopped" {
+		reason = "the editor did not take it; what was written is kept"
+	}
 	report.done(st, failure, ctx.Err() != nil, reason)
 	if failure != nil && ctx.Err() == nil {
 		s.log.Info("an edit failed", zap.Int("edit", e.id), zap.Error(failure))
 	}
 	d.mu.Lock()
 	d.machine.Forget(stream)
+	delete(d.running, stream)
 	d.mu.Unlock()
 }
 
@@ -261,9 +271,7 @@ func (d *document) push(stream delivery.StreamID, diff *editops.StreamDiff, edit
 	if err := diff.Err(); err != nil {
 		return err
 	}
-	if len(edits) == 0 {
-		return nil
-	}
+	// Also without edits: a kept line can be what completes the hunk above it.
 	d.mu.Lock()
 	d.machine.Push(stream, edits, diff.Settled())
 	d.moveLocked()
@@ -282,6 +290,10 @@ func ended(st delivery.State) bool {
 	return st != delivery.Streaming && st != delivery.Delivering
 }
 
+// silence is how long an editor may leave an edit without a word before the edit is given up. Emacs tells of changes
+// only when the user pauses, so this is long; nothing is ever sent again because of it.
+const silence = 10 * time.Second
+
 // settle waits until a stream's text is in the buffer, or never will be.
 func (d *document) settle(ctx context.Context, stream delivery.StreamID) delivery.State {
 	for {
@@ -291,22 +303,33 @@ func (d *document) settle(ctx context.Context, stream delivery.StreamID) deliver
 		if ended(st) {
 			return st
 		}
+		timer := time.NewTimer(silence)
 		select {
 		case <-moved:
+			timer.Stop()
+			continue
+		case <-timer.C:
+			st = delivery.Lost
 		case <-ctx.Done():
-			d.mu.Lock()
-			d.machine.Stop(stream)
-			st = d.machine.State(stream)
-			d.moveLocked()
-			d.mu.Unlock()
-			return st
+			st = delivery.Stopped
 		}
+		timer.Stop()
+		d.mu.Lock()
+		d.machine.Stop(stream)
+		d.moveLocked()
+		d.mu.Unlock()
+		return st
 	}
 }
 
-// apply sends one edit to the editor and returns its reply.
-func (d *document) apply(ctx context.Context, doc *lsp.Document, send delivery.Send) (bool, error) {
-	result, err := d.s.client.ApplyEdit(ctx, "", lsp.DocumentEdit{Document: doc, Edits: []editops.Edit{send.Edit}})
+// apply sends one edit to the editor and returns its reply. An edit carries a label only where somebody waits for
+// it: our Neovim handler joins edits with the same one into one undo step. Neovim itself would print it.
+func (d *document) apply(ctx context.Context, doc *lsp.Document, e *edit, send delivery.Send) (bool, error) {
+	label := ""
+	if p := d.s.profile(); p.Label && e != nil {
+		label = fmt.Sprintf("spark:%d", e.id)
+	}
+	result, err := d.s.client.ApplyEdit(ctx, label, lsp.DocumentEdit{Document: doc, Edits: []editops.Edit{send.Edit}})
 	return err == nil && result.Applied, err
 }
 

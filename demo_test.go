@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// TestDemo plays the newcomer's first minute, in a pipe: both scenes come to their end, in plain text, and the file
+// is as the scripted model wrote it.
+func TestDemo(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var out, errs bytes.Buffer
+	home := t.TempDir()
+	p := process{
+		args: []string{"demo"}, stdin: strings.NewReader(""), stdout: &out, stderr: &errs, panicOnBug: true,
+		getenv: func(name string) string {
+			if name == "HOME" {
+				return home
+			}
+			return ""
+		},
+	}
+	if code := p.run(ctx); code != 0 {
+		t.Fatalf("exit code %d: %s\n%s", code, &errs, &out)
+	}
+	text := out.String()
+	if strings.Contains(text, "\x1b") {
+		t.Error("escape codes in a pipe")
+	}
+	if errs.Len() > 0 {
+		t.Errorf("stderr: %s", &errs)
+	}
+	for _, want := range []string{
+		`(?m)^func longest\(words \[\]string\) string \{$`, // with the brackets of what was given taken out
+		`[1-9]\d* of 201 given by suggestions`,
+		`the model is a scripted one on this machine`,
+		`First edit on the screen after \d`,
+		`\d+ tok/s`,
+	} {
+		hay := text
+		if strings.Contains(want, "longest") {
+			hay = regexp.MustCompile(`\[(\w[^\]]*)\]`).ReplaceAllString(text, "$1")
+		}
+		if !regexp.MustCompile(want).MatchString(hay) {
+			t.Errorf("no %q in:\n%s", want, text)
+		}
+	}
+	answer := "    " + strings.ReplaceAll(strings.TrimSpace(demoAnswer), "\n", "\n    ")
+	if !strings.Contains(text, answer) {
+		t.Errorf("the answer is not in the file:\n%s", text)
+	}
+}
