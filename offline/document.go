@@ -103,6 +103,7 @@ type document struct {
 	to     int
 
 	tokens []word
+	forms  []word  // the abstract form of each token
 	starts []int32 // relative to from
 	gaps   []uint8
 	local  []entry         // words that the vocabulary does not know: tokens[i] - localWord is an index
@@ -156,6 +157,20 @@ func (d *document) rebuild(text source, vocab *vocabulary) {
 	if d.tokens == nil {
 		d.tokens = []word{}
 	}
+	d.forms = make([]word, len(d.tokens))
+	d.abstract(0, len(d.tokens))
+}
+
+// abstract brings the forms of tokens[i:j] up to date.
+func (d *document) abstract(i, j int) {
+	roles := d.roles()
+	for ; i < j; i++ {
+		d.forms[i] = abstractOf(d.tokens, i, roles)
+	}
+}
+
+func (d *document) roles() func(word) role {
+	return rolesOf(d.vocab.snapshot())
 }
 
 // adopt renumbers local words that have meanwhile become known to the project.
@@ -178,10 +193,12 @@ func (d *document) adopt() {
 	if len(numbers) == 0 {
 		return
 	}
-	for i, w := range d.tokens {
-		if w >= localWord {
-			if n, ok := numbers[w]; ok {
-				d.tokens[i] = n
+	for _, list := range [][]word{d.tokens, d.forms} {
+		for i, w := range list {
+			if w >= localWord {
+				if n, ok := numbers[w]; ok {
+					list[i] = n
+				}
 			}
 		}
 	}
@@ -214,7 +231,7 @@ func (d *document) scan(part string, base int32, afterLine bool) pieces {
 		}
 		p.words = append(p.words, w)
 		p.starts = append(p.starts, base+int32(lx.start))
-		p.gaps = append(p.gaps, gapOf(part[last:lx.start]))
+		p.gaps = append(p.gaps, gapOf(lx.kind, part[last:lx.start]))
 		last = lx.end
 	}
 	p.open = lx.open
@@ -229,7 +246,7 @@ func (d *document) number(text string, k kind) word {
 	if !ok {
 		w = localWord + word(len(d.local))
 		text = strings.Clone(text)
-		d.local = append(d.local, entry{text, k})
+		d.local = append(d.local, entry{text, k, roleOf(text, k), shapeOf(text, k)})
 		d.ids[text] = w
 	}
 	return w
@@ -301,6 +318,9 @@ func (d *document) replace(first, last int, p pieces, shift int32) {
 	d.tokens = replaceSlice(d.tokens, first, last, p.words)
 	d.starts = replaceSlice(d.starts, first, last, p.starts)
 	d.gaps = replaceSlice(d.gaps, first, last, p.gaps)
+	d.forms = replaceSlice(d.forms, first, last, p.words)
+	// A name's form looks maxBack tokens back, and one more for the dot.
+	d.abstract(first, min(first+len(p.words)+maxBack+1, len(d.tokens)))
 }
 
 func replaceSlice[T any](s []T, i, j int, with []T) []T {
@@ -353,17 +373,20 @@ func (d *document) entry(words []entry, w word) entry {
 
 // place is the cursor among the tokens.
 type place struct {
-	before []word // the tokens before the one that is being typed, oldest first; the first one is a boundary
-	after  []word // the tokens of the lines below, nearest first
-	typed  string // the part of a name that stands directly before the cursor; "" when none
-	open   opened // whether the cursor is in a comment or a literal
-	line   int    // how many tokens at the end of before stand on the cursor's line
-	blank  bool   // a blank (or a line start) stands between the last token and the cursor or typed
+	before    []word  // the tokens before the one that is being typed, oldest first; the first one is a boundary
+	forms     []word  // their abstract forms
+	gaps      []uint8 // and the blanks before them
+	after     []word  // the tokens of the lines below, nearest first
+	afterGaps []uint8
+	typed     string // the part of a name that stands directly before the cursor; "" when none
+	open      opened // whether the cursor is in a comment or a literal
+	line      int    // how many tokens at the end of before stand on the cursor's line
+	blank     bool   // a blank (or a line start) stands between the last token and the cursor or typed
 }
 
 // at finds the cursor of the text given to update. The line of the cursor is lexed as if the text ended
 // there, for what follows the cursor must not change what stands before it.
-func (d *document) at(buf []word) place {
+func (d *document) at(reuse place) place {
 	cursor := len(d.text.prefix)
 	rel := int32(cursor - d.from)
 	lineFrom := d.text.lineStart(cursor, 4<<10) - d.from
@@ -390,10 +413,14 @@ func (d *document) at(buf []word) place {
 			pl.blank = lastEnd < rel || part.words[n-1] == lineEnd
 		}
 	}
-	buf = append(buf[:0], boundary)
-	buf = append(buf, d.tokens[:first]...)
-	buf = append(buf, part.words[:n]...)
+	buf := append(append(append(reuse.before[:0], boundary), d.tokens[:first]...), part.words[:n]...)
 	pl.before = buf
+	pl.gaps = append(append(append(reuse.gaps[:0], 0), d.gaps[:first]...), part.gaps[:n]...)
+	pl.forms = append(append(reuse.forms[:0], boundary), d.forms[:first]...)
+	roles := d.roles()
+	for i := len(pl.forms); i < len(buf); i++ {
+		pl.forms = append(pl.forms, abstractOf(buf, i, roles))
+	}
 	for pl.line < len(buf) && buf[len(buf)-1-pl.line] != lineEnd && buf[len(buf)-1-pl.line] != boundary {
 		pl.line++
 	}
@@ -402,6 +429,20 @@ func (d *document) at(buf []word) place {
 	for i < len(d.tokens) && d.tokens[i] != lineEnd {
 		i++
 	}
-	pl.after = d.tokens[i:]
+	pl.after, pl.afterGaps = d.tokens[i:], d.gaps[i:]
 	return pl
+}
+
+// push adds a token at the cursor, as if it had been typed.
+func (pl *place) push(w word, gap uint8, roles func(word) role) {
+	pl.before = append(pl.before, w)
+	pl.gaps = append(pl.gaps, gap)
+	pl.forms = append(pl.forms, abstractOf(pl.before, len(pl.before)-1, roles))
+	pl.line++
+}
+
+// cut takes back what was pushed since before had n tokens.
+func (pl *place) cut(n int) {
+	pl.line -= len(pl.before) - n
+	pl.before, pl.gaps, pl.forms = pl.before[:n], pl.gaps[:n], pl.forms[:n]
 }

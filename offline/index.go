@@ -56,7 +56,7 @@ func (x *index) add(name, language, text string) {
 		sc.texts = append(sc.texts, lx.text[lx.start:lx.end])
 		sc.kinds = append(sc.kinds, lx.kind)
 		sc.words = append(sc.words, reserved(lx.kind, lx.end-lx.start))
-		sc.gaps = append(sc.gaps, gapOf(text[last:lx.start]))
+		sc.gaps = append(sc.gaps, gapOf(lx.kind, text[last:lx.start]))
 		last = lx.end
 	}
 
@@ -70,7 +70,8 @@ func (x *index) add(name, language, text string) {
 	x.drop(name)
 	x.files[name] = f
 	x.alive += f.tokens
-	x.publish(newSegment(f, sc.words, sc.gaps))
+	words := x.state.Load().vocab.snapshot()
+	x.publish(newSegment(f, sc.words, sc.gaps, func(w word) role { return words[w].role }))
 }
 
 // reserved returns the word of tokens that have no text of their own in the vocabulary, else boundary.
@@ -124,15 +125,15 @@ func (x *index) publish(s *segment) {
 	if squeeze && len(list) == 1 {
 		all := merge(list[0], &segment{})
 		next.segments = []*segment{all}
-		next.vocab = old.vocab.renumber(all.tokens)
+		next.vocab = old.vocab.renumber(all.tokens, all.forms)
 	}
 	x.state.Store(next)
 }
 
 // gapOf encodes the blank between two tokens of a line: 0 for none, 1 to 127 spaces, 128 plus the number of
-// tabs. A comment between them counts as one space.
-func gapOf(blank string) uint8 {
-	if blank == "" {
+// tabs. A comment between them counts as one space. A line end has none: blanks before it are nobody's wish.
+func gapOf(k kind, blank string) uint8 {
+	if blank == "" || k == newline {
 		return 0
 	}
 	blank = blank[strings.LastIndexAny(blank, "\r\n")+1:]

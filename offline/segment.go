@@ -14,11 +14,13 @@ const depth = 8
 // segment is an immutable index of some files: their tokens one after another, and all positions sorted
 // by the tokens that precede them, nearest first. The continuations of a context are then one range of
 // sorted, a longer context is a part of the range of the shorter one, and merging two segments is one pass.
-// It costs 9 bytes a token.
+// It costs 17 bytes a token.
 type segment struct {
 	tokens []word
 	gaps   []uint8  // blank before each token, see gapOf
 	sorted []uint32 // positions in tokens; those of boundaries are left out
+	forms  []word   // the abstract form of each token
+	byForm []uint32 // the positions again, sorted by the forms that precede them
 	files  []span   // by start
 }
 
@@ -35,7 +37,7 @@ type file struct {
 	dead      atomic.Bool
 }
 
-func newSegment(f *file, tokens []word, gaps []uint8) *segment {
+func newSegment(f *file, tokens []word, gaps []uint8, roles func(word) role) *segment {
 	s := &segment{tokens: make([]word, 1, len(tokens)+1), gaps: make([]uint8, 1, len(tokens)+1), files: []span{{0, f}}}
 	s.tokens = append(s.tokens, tokens...)
 	s.gaps = append(s.gaps, gaps...)
@@ -43,7 +45,13 @@ func newSegment(f *file, tokens []word, gaps []uint8) *segment {
 	for i := range s.sorted {
 		s.sorted[i] = uint32(i + 1)
 	}
+	s.byForm = slices.Clone(s.sorted)
+	s.forms = make([]word, len(s.tokens))
+	for i := range s.forms {
+		s.forms[i] = abstractOf(s.tokens, i, roles)
+	}
 	slices.SortFunc(s.sorted, func(a, b uint32) int { return compareContexts(s.tokens, int(a), s.tokens, int(b)) })
+	slices.SortFunc(s.byForm, func(a, b uint32) int { return compareContexts(s.forms, int(a), s.forms, int(b)) })
 	return s
 }
 
@@ -68,23 +76,29 @@ func merge(a, b *segment) *segment {
 	m := &segment{}
 	moveA := m.take(a)
 	moveB := m.take(b)
-	m.sorted = make([]uint32, 0, len(m.tokens))
+	m.sorted = mergeSorted(a.tokens, a.sorted, moveA, b.tokens, b.sorted, moveB)
+	m.byForm = mergeSorted(a.forms, a.byForm, moveA, b.forms, b.byForm, moveB)
+	return m
+}
+
+func mergeSorted(tokensA []word, a []uint32, moveA move, tokensB []word, b []uint32, moveB move) []uint32 {
+	out := make([]uint32, 0, len(a)+len(b))
 	i, j := 0, 0
 	for {
-		for i < len(a.sorted) && moveA.gone(a.sorted[i]) {
+		for i < len(a) && moveA.gone(a[i]) {
 			i++
 		}
-		for j < len(b.sorted) && moveB.gone(b.sorted[j]) {
+		for j < len(b) && moveB.gone(b[j]) {
 			j++
 		}
 		switch {
-		case i == len(a.sorted) && j == len(b.sorted):
-			return m
-		case j == len(b.sorted) || i < len(a.sorted) && compareContexts(a.tokens, int(a.sorted[i]), b.tokens, int(b.sorted[j])) <= 0:
-			m.sorted = append(m.sorted, moveA.to(a.sorted[i]))
+		case i == len(a) && j == len(b):
+			return out
+		case j == len(b) || i < len(a) && compareContexts(tokensA, int(a[i]), tokensB, int(b[j])) <= 0:
+			out = append(out, moveA.to(a[i]))
 			i++
 		default:
-			m.sorted = append(m.sorted, moveB.to(b.sorted[j]))
+			out = append(out, moveB.to(b[j]))
 			j++
 		}
 	}
@@ -136,6 +150,7 @@ func (m *segment) take(s *segment) move {
 		m.files = append(m.files, span{uint32(len(m.tokens)), f.file})
 		m.tokens = append(m.tokens, s.tokens[f.start:end]...)
 		m.gaps = append(m.gaps, s.gaps[f.start:end]...)
+		m.forms = append(m.forms, s.forms[f.start:end]...)
 	}
 	return mv
 }
@@ -146,10 +161,10 @@ func (s *segment) fileAt(p uint32) *file {
 	return s.files[i-1].file
 }
 
-// narrow returns the part of sorted[lo:hi], whose positions agree on the k-1 tokens before them, where the
+// narrow returns the part of sorted[lo:hi], positions that agree on the k-1 tokens before them, where the
 // k-th token before is w.
-func (s *segment) narrow(lo, hi, k int, w word) (int, int) {
-	i := lo + sort.Search(hi-lo, func(i int) bool { return s.tokens[int(s.sorted[lo+i])-k] >= w })
-	j := i + sort.Search(hi-i, func(j int) bool { return s.tokens[int(s.sorted[i+j])-k] > w })
+func narrow(tokens []word, sorted []uint32, lo, hi, k int, w word) (int, int) {
+	i := lo + sort.Search(hi-lo, func(i int) bool { return tokens[int(sorted[lo+i])-k] >= w })
+	j := i + sort.Search(hi-i, func(j int) bool { return tokens[int(sorted[i+j])-k] > w })
 	return i, j
 }

@@ -32,13 +32,15 @@ type vocabulary struct {
 
 // entry is one text with what candidates are filtered by, so that no string needs to be looked at.
 type entry struct {
-	text string
-	kind kind
+	text  string
+	kind  kind
+	role  role
+	shape shape
 }
 
 func newVocabulary() *vocabulary {
 	v := &vocabulary{ids: map[string]word{}}
-	v.words = []entry{boundary: {}, lineEnd: {"\n", newline}, longText: {"", literal}, anyNumber: {"", number}}
+	v.words = []entry{boundary: {}, lineEnd: {text: "\n", kind: newline}, longText: {kind: literal}, anyNumber: {kind: number}}
 	return v
 }
 
@@ -85,7 +87,7 @@ func (v *vocabulary) intern(texts []string, kinds []kind, out []word) {
 			if !ok {
 				w = word(len(v.words))
 				text := string(append([]byte(nil), texts[i]...)) // the file's text must not stay alive for a word of it
-				v.words = append(v.words, entry{text, kinds[i]})
+				v.words = append(v.words, entry{text, kinds[i], roleOf(text, kinds[i]), shapeOf(text, kinds[i])})
 				v.ids[text] = w
 			}
 			out[i] = w
@@ -96,7 +98,7 @@ func (v *vocabulary) intern(texts []string, kinds []kind, out []word) {
 
 // renumber makes a vocabulary of the words that are used and puts the new numbers in their place. The order
 // of the numbers stays, and with it the order of the segment they are in.
-func (v *vocabulary) renumber(tokens []word) *vocabulary {
+func (v *vocabulary) renumber(tokens, forms []word) *vocabulary {
 	words := v.snapshot()
 	numbers := make([]word, len(words))
 	for w := range firstWord {
@@ -113,9 +115,11 @@ func (v *vocabulary) renumber(tokens []word) *vocabulary {
 			n.words = append(n.words, words[w])
 		}
 	}
-	for i, w := range tokens {
-		if w >= firstWord {
-			tokens[i] = numbers[w] - 1
+	for _, list := range [][]word{tokens, forms} {
+		for i, w := range list {
+			if w >= firstWord && w < unseen {
+				list[i] = numbers[w] - 1
+			}
 		}
 	}
 	return n
