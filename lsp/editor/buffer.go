@@ -3,6 +3,7 @@ package editor
 import (
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"go.lsp.dev/protocol"
 
@@ -146,12 +147,21 @@ func (e *Editor) Edit(uri string, edits ...editops.Edit) error {
 		return errNotOpen(uri)
 	}
 	for i, edit := range edits {
-		if edit.Start < 0 || edit.End < edit.Start || edit.End > len(b.text) {
-			return fmt.Errorf("editor: edit [%d, %d) of a text of %d bytes", edit.Start, edit.End, len(b.text))
+		if edit.End < edit.Start || !standable(b.text, edit.Start) || !standable(b.text, edit.End) {
+			return fmt.Errorf("editor: no cursor can select [%d, %d) in a text of %d bytes", edit.Start, edit.End, len(b.text))
 		}
 		e.change(b, edit, i > 0)
 	}
 	return e.synced()
+}
+
+// standable reports whether a cursor can stand at offset: in the text, on the border of a character, and not
+// within a "\r\n".
+func standable(text string, offset int) bool {
+	if offset <= 0 || offset >= len(text) {
+		return offset == 0 || offset == len(text)
+	}
+	return utf8.RuneStart(text[offset]) && !(text[offset-1] == '\r' && text[offset] == '\n')
 }
 
 // SetText replaces the whole text and sends it whole, as an editor does that has no incremental sync or that
