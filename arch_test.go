@@ -44,7 +44,7 @@ var rooms = []room{
 		"pure: a golden prompt is a function of strings, so prompts can be reviewed without an editor or a model."},
 	{"settings", nil, nil,
 		"options are declared once and known by all; a dependency here would be everybody's."},
-	{"privacy", nil, []string{"github.com/go-git/go-git/v5/plumbing/format/gitignore"},
+	{"privacy", nil, []string{"github.com/go-git/go-git/v5/plumbing/format/"},
 		"the gate must be easy to audit: one library of its subject at most."},
 	{"offline", []string{"session"}, nil,
 		"the embedded engine answers the session's Request with the session's Events, and needs nothing else."},

@@ -7,35 +7,56 @@ import (
 	"github.com/spark-lsp/spark-lsp/lsp"
 )
 
-// cutter turns what a model says into what is suggested: it knows where to stop, and what to leave out.
+// cutWindow is how much of the document, in bytes on each side, the rules for a good completion look at.
+const cutWindow = 4 << 10
+
+// cutter turns what a model says at one place into what is suggested there: it knows where to stop, and what to
+// leave out. It belongs to the goroutine that reads the response.
 type cutter struct {
-	doc    *lsp.Document
-	at     int
-	start  int    // of the line
-	end    int    // of the line's text
-	raw    []byte // what the model has said
-	closed bool
+	text           *lsp.Text
+	at             int // the cursor
+	prefix, suffix string
+	opt            editops.CleanOptions
+	stopper        *editops.Stopper
 }
 
 func newCutter(doc *lsp.Document, at int) *cutter {
-	n := doc.Text.LineAt(at)
-	return &cutter{doc: doc, at: at, start: doc.Text.LineStart(n), end: doc.Text.LineEnd(n)}
-}
-
-func (c *cutter) push(text string) (stop bool) {
-	c.raw = append(c.raw, text...)
-	c.closed = strings.Contains(string(c.raw), "\n")
-	return c.closed
-}
-
-func (c *cutter) item(bool) (editops.Suggestion, bool) {
-	text, _, _ := strings.Cut(string(c.raw), "\n")
-	before := c.doc.Text.Slice(c.start, c.at)
-	text = strings.TrimPrefix(text, strings.TrimLeft(before, " \t"))
-	rest := c.doc.Text.Slice(c.at, c.end)
-	end := c.at
-	if rest != "" && strings.HasSuffix(text, rest) {
-		end = c.end
+	t := doc.Text
+	c := &cutter{
+		text: t, at: at,
+		prefix: strings.ToValidUTF8(t.Slice(max(0, at-cutWindow), at), ""),
+		suffix: strings.ToValidUTF8(t.Slice(at, min(t.Len(), at+cutWindow)), ""),
+		opt:    editops.CleanOptions{Markdown: doc.LanguageID == "markdown"},
 	}
-	return anchored(c.doc.Text, c.start, c.at, end, text), text != ""
+	c.stopper = editops.NewStopper(c.prefix, c.suffix, c.opt)
+	return c
+}
+
+// multiline reports whether the place has room for more than one line.
+func (c *cutter) multiline() bool { return editops.Multiline(c.prefix, c.suffix) }
+
+// push takes more of the answer and reports whether it should end here.
+func (c *cutter) push(text string) (stop bool) { return c.stopper.Push(text) != editops.StopNot }
+
+// whole is the suggestion that all of the answer so far makes.
+func (c *cutter) whole() editops.Suggestion { return c.suggestion(c.stopper.Text()) }
+
+// lines is the suggestion that the answer's complete lines make; ok is false while there is none.
+func (c *cutter) lines() (s editops.Suggestion, ok bool) {
+	text := c.stopper.Text()
+	end := strings.LastIndexByte(text, '\n')
+	if end < 0 {
+		return s, false
+	}
+	s = c.suggestion(text[:end])
+	return s, s.Rest() != ""
+}
+
+func (c *cutter) suggestion(answer string) editops.Suggestion {
+	clean, ok := editops.CleanCompletion(c.prefix, c.suffix, answer, c.opt)
+	if !ok {
+		clean = editops.Completion{}
+	}
+	start := c.text.LineStart(c.text.LineAt(c.at))
+	return anchored(c.text, start, c.at, c.at+clean.ReplaceAfter, clean.Text)
 }

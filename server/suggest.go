@@ -245,6 +245,9 @@ func anchored(t *lsp.Text, start, cursor, end int, text string) editops.Suggesti
 	return s
 }
 
+// lineTokens bounds an answer that has room for one line only, in tokens.
+const lineTokens = 64
+
 // patience is how long a response that already says something is waited for to come to a good end, before it is
 // shown as far as its last whole line.
 const patience = 150 * time.Millisecond
@@ -265,6 +268,9 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		CacheKey:        s.cacheKey(sg.doc.URI),
 	}
 	cutter := newCutter(sg.doc, sg.at)
+	if !cutter.multiline() {
+		req.MaxOutputTokens = min(req.MaxOutputTokens, lineTokens)
+	}
 	var failure error
 	asked := time.Now()
 	var first time.Time
@@ -280,40 +286,42 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 			first = time.Now()
 			s.log.Debug("completion: first text", zap.Duration("after", first.Sub(asked)))
 		}
-		stop := cutter.push(ev.Text)
-		if item, ok := cutter.item(stop || time.Since(first) > patience); ok || stop {
-			if g.show(sg, item, stop) && stop {
-				break
-			}
+		if cutter.push(ev.Text) {
+			break // leaving the loop abandons the rest of the answer
+		}
+		if item, ok := cutter.lines(); ok && time.Since(first) > patience {
+			g.show(sg, item, true)
+		} else {
+			g.show(sg, cutter.whole(), false)
 		}
 	}
-	item, _ := cutter.item(true)
+	item := cutter.whole()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if strings.HasPrefix(item.New, sg.item.New) || !sg.ready {
 		sg.item = item
 	}
-	sg.ended, sg.ready = true, item.New != ""
+	sg.ended = true
 	if ctx.Err() == nil {
 		sg.err = failure
 	}
 	sg.tellLocked()
 }
 
-// show makes more of a response visible. What has been shown is only ever replaced by what extends it.
-func (g *suggester) show(sg *suggestion, item editops.Suggestion, ready bool) bool {
+// show makes more of a response known, and with ready fit to be shown. What may have been shown is only ever replaced
+// by what extends it.
+func (g *suggester) show(sg *suggestion, item editops.Suggestion, ready bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if sg.ready && !strings.HasPrefix(item.New, sg.item.New) {
-		return false
+	if sg.ready && (!ready || !strings.HasPrefix(item.New, sg.item.New)) {
+		return
 	}
 	if item.New == sg.item.New && ready == sg.ready {
-		return true
+		return
 	}
 	sg.item = item
-	sg.ready = sg.ready || ready
+	sg.ready = ready
 	sg.tellLocked()
-	return true
 }
 
 // dropSuggestions forgets what has been suggested everywhere, because somebody else answers from now on.
