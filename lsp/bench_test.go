@@ -1,14 +1,18 @@
 package lsp
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"go.lsp.dev/protocol"
 	"go.uber.org/zap"
+
+	"github.com/spark-lsp/spark-lsp/lsp/editor"
 )
 
 // source is text of about n bytes that looks like code, half a percent of it beyond ASCII.
@@ -131,6 +135,64 @@ func BenchmarkString(b *testing.B) {
 			for b.Loop() {
 				_ = text.Replace(size/2, size/2, "x").String()
 			}
+		})
+	}
+}
+
+// BenchmarkDidOpen is a whole didOpen, from its JSON.
+func BenchmarkDidOpen(b *testing.B) {
+	for _, size := range []int{100 << 10, 1 << 20, 10 << 20} {
+		b.Run(fmt.Sprintf("%dKB", size>>10), func(b *testing.B) {
+			s := &server{documents: NewDocuments(UTF16), log: zap.NewNop()}
+			raw, _ := json.Marshal(map[string]any{"textDocument": map[string]any{"uri": file, "version": 0, "text": source(size)}})
+			b.SetBytes(int64(size))
+			for b.Loop() {
+				if err := s.didOpen(raw); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkRoundTrip is a call of the client through pipes and back, with a handler that does nothing, and beside
+// it a call to the client.
+func BenchmarkRoundTrip(b *testing.B) {
+	for _, method := range []string{"nothing", "ask"} {
+		b.Run(method, func(b *testing.B) {
+			in, w := io.Pipe()
+			out, sw := io.Pipe()
+			var client *Client
+			result := make(chan error, 1)
+			go func() {
+				result <- Serve(context.Background(), in, sw, Program{
+					Initialize: func(_ context.Context, c *Client, _ *protocol.InitializeParams) (*protocol.InitializeResult, error) {
+						client = c
+						return &protocol.InitializeResult{}, nil
+					},
+					Requests: map[string]RequestFunc{
+						"nothing": func(context.Context, *Snapshot, []byte) (any, error) { return nil, nil },
+						"ask": func(ctx context.Context, _ *Snapshot, _ []byte) (any, error) {
+							_, err := client.Configuration(ctx, "x")
+							return nil, err
+						},
+					},
+				})
+			}()
+			e := editor.New(editor.Options{}, out, w)
+			if _, err := e.Start(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := e.Call(b.Context(), method, nil, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			e.Shutdown(context.Background())
+			e.Exit()
+			<-result
+			<-e.Done()
 		})
 	}
 }

@@ -89,7 +89,7 @@ type Program struct {
 	Notifications map[string]NotificationFunc
 
 	// Shutdown runs once, however the connection ends: when the client asks for shutdown, exits without
-	// it, closes its end, or dies. Serve waits for it as long as for handlers.
+	// it, closes its end, or dies. Calls may still be running. Serve waits for it as long as for them.
 	Shutdown func()
 
 	Log *zap.Logger // nil logs nothing
@@ -306,12 +306,29 @@ func (s *server) call(ctx context.Context, req *jsonrpc2.Request) (any, error) {
 	run, err := s.route(req.Method())
 	own, done := s.calls.begin(s.root, req.ID())
 	defer done()
+	hooks := s.stream.hook(ctx)
 	jsonrpc2.Async(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case own.Err() != nil: // superseded while it was still on its way here
+		return nil, wireError(own.Err())
 	}
 	// Method and params are borrowed before Async and owned from here on.
-	return s.run(own, req.Method(), req.Params(), run)
+	return s.run(context.WithValue(own, hooksKey{}, hooks), req.Method(), req.Params(), run)
+}
+
+// AfterAnswer makes f run on a goroutine of its own once the answer to a call is on its way, so that whatever
+// f sends comes behind it. ctx is the context of the call's RequestFunc, which has ended by the time f runs.
+//
+// It is for commands that are answered at once and go on in the background: Emacs waits for the answer and
+// tells of no change meanwhile, so an edit that overtook the answer would meet a text that nobody knows.
+func AfterAnswer(ctx context.Context, f func()) {
+	if h, ok := ctx.Value(hooksKey{}).(*hooks); ok {
+		h.add(f)
+		return
+	}
+	go f()
 }
 
 // run calls f and turns whatever comes out of it into an answer.
@@ -338,6 +355,8 @@ type bound func(ctx context.Context, params []byte) (any, error)
 // route finds what answers a call in the current phase, and binds it to the documents as of now.
 func (s *server) route(method string) (bound, error) {
 	switch {
+	case s.root.Err() != nil:
+		return nil, wireError(ErrClosed)
 	case method == protocol.MethodInitialize:
 		if s.phase != fresh {
 			return nil, jsonrpc2.NewError(jsonrpc2.InvalidRequest, "initialize was already answered")
@@ -426,7 +445,7 @@ func (s *server) notification(method string, params []byte) {
 		return
 	}
 	s.awaitInitialize()
-	if s.phase != running {
+	if s.phase != running || s.root.Err() != nil {
 		s.log.Debug("notification outside of the session is ignored")
 		return
 	}

@@ -517,3 +517,31 @@ func TestConcurrentTraffic(t *testing.T) {
 		t.Errorf("%d bytes", len(got))
 	}
 }
+
+// FuzzFrame puts any bytes into a frame within a session, which must go on.
+func FuzzFrame(f *testing.F) {
+	for _, seed := range []string{
+		`{"jsonrpc":"2.0","id":1,"method":"test/text"}`, `[]`, `{"id":1.5}`, `{"jsonrpc":"2.0","method":"textDocument/didChange","params":{}}`,
+		`{"jsonrpc":"2.0","id":"\ud800","result":null}`, `{"jsonrpc":"2.0","id":1,"error":{"code":1e99}}`, "\xff",
+		`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":-1}}`, `{"jsonrpc":"2.0","id":2,"method":"initialize","params":{}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if len(body) == 0 || bytes.Contains(body, []byte("exit")) || bytes.Contains(body, []byte("shutdown")) {
+			return
+		}
+		var in, out bytes.Buffer
+		in.Write(editor.Frame(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{}}}`))
+		in.Write(editor.Frame(string(body)))
+		in.Write(editor.Frame(`{"jsonrpc":"2.0","id":"last","method":"shutdown"}`))
+		in.Write(editor.Frame(`{"jsonrpc":"2.0","method":"exit"}`))
+		err := Serve(t.Context(), &in, &out, Program{
+			PanicOnBug: true,
+			Requests:   map[string]RequestFunc{"test/text": textRequest},
+		})
+		if err != nil || !bytes.Contains(out.Bytes(), []byte(`"id":"last","result":null`)) {
+			t.Fatalf("%v: %s", err, out.Bytes())
+		}
+	})
+}

@@ -31,6 +31,7 @@ type stream struct {
 	mu       sync.Mutex
 	awaited  int           // calls of the client without an answer
 	answered chan struct{} // closed when awaited returns to 0; nil while it is 0
+	hooked   map[context.Context]*hooks
 }
 
 // framer is what jsonrpc2.NewStream returns. Its two methods beyond jsonrpc2.Stream are not part of that
@@ -89,7 +90,7 @@ func (s *stream) Read(ctx context.Context) (jsonrpc2.Message, int64, error) {
 // sent whole or not at all.
 func (s *stream) Write(ctx context.Context, msg jsonrpc2.Message) (int64, error) {
 	if ctx.Value(outgoing{}) == nil {
-		defer s.answer()
+		defer s.answer(ctx)
 	}
 	limit := outboxBound
 	if s.onLoop.Load() {
@@ -119,16 +120,63 @@ func (s *stream) expect() {
 	}
 }
 
-func (s *stream) answer() {
+// answer counts an answer. ctx is the connection's own of the call.
+func (s *stream) answer(ctx context.Context) {
+	s.mu.Lock()
+	h := s.hooked[ctx]
+	delete(s.hooked, ctx)
+	if s.awaited > 0 {
+		if s.awaited--; s.awaited == 0 {
+			close(s.answered)
+			s.answered = nil
+		}
+	}
+	s.mu.Unlock()
+	if h != nil {
+		h.run()
+	}
+}
+
+// hook returns where AfterAnswer puts what is to run after the answer to the call whose context, of the
+// connection's own, is ctx. The connection hands the same context to Write with the answer.
+func (s *stream) hook(ctx context.Context) *hooks {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.awaited == 0 {
+	if s.hooked == nil {
+		s.hooked = make(map[context.Context]*hooks)
+	}
+	h := &hooks{}
+	s.hooked[ctx] = h
+	return h
+}
+
+// hooks are what AfterAnswer has collected for one call.
+type hooks struct {
+	mu   sync.Mutex
+	list []func()
+	ran  bool
+}
+
+type hooksKey struct{}
+
+func (h *hooks) add(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ran {
+		go f()
 		return
 	}
-	if s.awaited--; s.awaited == 0 {
-		close(s.answered)
-		s.answered = nil
+	h.list = append(h.list, f)
+}
+
+func (h *hooks) run() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ran = true
+	for _, f := range h.list {
+		go f()
 	}
+	h.list = nil
 }
 
 // allAnswered returns a channel that is closed once no call waits for its answer.

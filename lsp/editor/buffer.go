@@ -2,6 +2,7 @@ package editor
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"unicode/utf8"
 
@@ -320,7 +321,8 @@ func (e *Editor) synced() error {
 }
 
 func (e *Editor) flush() error {
-	for _, b := range e.buffers {
+	for _, uri := range slices.Sorted(maps.Keys(e.buffers)) {
+		b := e.buffers[uri]
 		if len(b.unsent) == 0 {
 			continue
 		}

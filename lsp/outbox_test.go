@@ -1,0 +1,129 @@
+package lsp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.lsp.dev/protocol"
+
+	"github.com/spark-lsp/spark-lsp/lsp/editor"
+)
+
+func TestOutboxOrder(t *testing.T) {
+	r, w := io.Pipe()
+	o := newOutbox(w, func(err error) { t.Error(err) })
+	go o.run()
+	var got bytes.Buffer
+	read := make(chan struct{})
+	go func() { io.Copy(&got, r); close(read) }()
+	var group sync.WaitGroup
+	for g := range 4 {
+		group.Go(func() {
+			for i := range 500 {
+				if err := o.wait(context.Background(), 64); err != nil {
+					t.Error(err)
+				}
+				fmt.Fprintf(o, "%d:%d\n", g, i)
+			}
+		})
+	}
+	group.Wait()
+	o.close()
+	<-o.done
+	w.Close()
+	<-read
+	next := make([]int, 4)
+	for line := range strings.Lines(got.String()) {
+		var g, i int
+		if _, err := fmt.Sscanf(line, "%d:%d", &g, &i); err != nil || next[g] != i {
+			t.Fatalf("%q, %v", line, err)
+		}
+		next[g]++
+	}
+	if fmt.Sprint(next) != "[500 500 500 500]" {
+		t.Error(next)
+	}
+	if _, err := o.Write([]byte("x")); !errors.Is(err, ErrClosed) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestOutboxBound(t *testing.T) {
+	r, w := io.Pipe()
+	o := newOutbox(w, func(error) {})
+	o.Write(make([]byte, 10)) // run is not running: it stays
+	ctx, cancel := context.WithCancel(context.Background())
+	waiting := make(chan error, 1)
+	go func() { waiting <- o.wait(ctx, 10) }()
+	if err := o.wait(ctx, 11); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	if err := <-waiting; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	go func() { waiting <- o.wait(context.Background(), 10) }()
+	go o.run()
+	if err := <-waiting; err != nil { // there is room as soon as run has taken them
+		t.Error(err)
+	}
+	// A client that is gone releases all who wait, with the reason.
+	o.Write(make([]byte, 10))
+	go func() { waiting <- o.wait(context.Background(), 10) }()
+	r.CloseWithError(io.ErrUnexpectedEOF)
+	<-o.done
+	if err := o.wait(context.Background(), 10); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Error(err)
+	}
+	<-waiting
+	if _, err := o.Write(nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Error(err)
+	}
+}
+
+// A client that cannot be written to any more is gone, even if it holds its own end open.
+func TestBrokenOutputEndsServe(t *testing.T) {
+	in, w := io.Pipe()
+	out, sw := io.Pipe()
+	e := editor.New(editor.Options{}, io.LimitReader(out, 200), w)
+	result := make(chan error, 1)
+	go func() { result <- Serve(t.Context(), in, sw, Program{}) }()
+	e.CallAsync("initialize", &protocol.InitializeParams{})
+	e.CallAsync("more", nil)
+	<-e.Done()
+	out.CloseWithError(io.ErrClosedPipe)
+	e.CallAsync("and more", nil)
+	if err := <-result; !errors.Is(err, ErrClientGone) {
+		t.Fatal(err)
+	}
+	e.HangUp()
+}
+
+// What AfterAnswer runs sends behind the answer, as clients need that wait for it.
+func TestAfterAnswer(t *testing.T) {
+	var r *rig
+	r = start(t, Program{Requests: map[string]RequestFunc{
+		"test/command": func(ctx context.Context, _ *Snapshot, _ []byte) (any, error) {
+			AfterAnswer(ctx, func() { r.client.Notify(context.Background(), "test/after", nil) })
+			return nil, nil
+		},
+	}}, editor.Options{})
+	for range 100 {
+		p, _ := r.CallAsync("test/command", nil)
+		if err := r.WaitNotification(r.ctx, "test/after", nil); err != nil {
+			t.Fatal(err)
+		}
+		if !p.Answered() {
+			t.Fatal("the notification came before the answer")
+		}
+	}
+	ran := make(chan struct{})
+	AfterAnswer(context.Background(), func() { close(ran) }) // outside of a call
+	<-ran
+}
