@@ -311,7 +311,7 @@ func (s *server) call(ctx context.Context, req *jsonrpc2.Request) (any, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case own.Err() != nil: // superseded while it was still on its way here
+	case own.Err() != nil && s.root.Err() == nil: // cancelled while it was still on its way here
 		return nil, wireError(own.Err())
 	}
 	// Method and params are borrowed before Async and owned from here on.
