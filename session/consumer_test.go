@@ -195,6 +195,26 @@ func TestTheMachineHasSlept(t *testing.T) {
 	}
 }
 
+// On another network the old connection is asked for a sign of life, and not waited for long.
+func TestTheMachineHasMoved(t *testing.T) {
+	srv := serve(t, loopback.Options{Respond: echo})
+	s := open(t, srv, func(c *Config) { c.Timeouts.Ping, c.Timeouts.Pong = time.Hour, 50*time.Millisecond })
+	ctx := within(t)
+	ask(ctx, s, Request{Job: Edit, Input: user("x")}).want(t, "x", Complete)
+	s.mu.Lock()
+	s.movedLocked("home")
+	s.mu.Unlock()
+	srv.Conns()[0].Freeze()
+	s.mu.Lock()
+	s.movedLocked("home")
+	s.movedLocked("train")
+	s.mu.Unlock()
+	if err := srv.WaitConns(ctx, 2); err != nil {
+		t.Fatal("it trusts the old connection")
+	}
+	ask(ctx, s, Request{Job: Edit, Input: user("y")}).want(t, "y", Complete)
+}
+
 // One job may use another model and tier than the rest.
 func TestJobsHaveTheirOwnModels(t *testing.T) {
 	srv := serve(t, loopback.Options{Respond: echo})

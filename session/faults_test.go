@@ -360,7 +360,7 @@ func TestRandomFaults(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(seed), 7))
 			pick := func(n int) int { mu.Lock(); defer mu.Unlock(); return rng.IntN(n) }
 			srv := serve(t, loopback.Options{
-				NoLanes: seed%5 == 4, Interrupt: seed%2 == 0, Noise: seed%3 == 0,
+				NoLanes: seed%5 == 4, Interrupt: seed%2 == 0, Noise: seed%3 == 0, Unknown: loopback.UnknownEvent(seed / 2 % 3),
 				Upgrade: func(n int, _ *http.Request) loopback.Upgrade {
 					if n > 1 && pick(6) == 0 {
 						return loopback.Upgrade{Status: []int{503, 426, 404}[pick(3)]}

@@ -121,7 +121,7 @@ func (s *Session) beginHTTP(c *call, r *response, req Request, steers []Part) (*
 	c.mu.Lock()
 	c.cur, c.delta = r, false
 	c.mu.Unlock()
-	s.spawn(func() {
+	running := s.spawn(func() {
 		defer cancel()
 		served, f := s.exchange(ctx, r, data)
 		if f != nil {
@@ -130,15 +130,17 @@ func (s *Session) beginHTTP(c *call, r *response, req Request, steers []Part) (*
 			}
 			r.fail(f)
 		}
-		if s.cfg.OnUsage != nil && served.Usage != (Usage{}) {
-			served.Job, served.Abandoned = req.Job, r.abandoned()
-			s.cfg.OnUsage(served)
-		}
+		served.Abandoned = r.abandoned()
+		s.account(served, req.Job)
 		s.mu.Lock()
 		delete(s.queuedSince, r)
 		s.mu.Unlock()
 		s.publish()
 	})
+	if !running {
+		cancel()
+		return nil, fail(FallBack, give, ErrClosed, "the session was closed"), nil
+	}
 	return r, nil, nil
 }
 
@@ -181,7 +183,7 @@ func (s *Session) exchange(ctx context.Context, r *response, data []byte) (Serve
 	r.touch()
 	s.mu.Lock()
 	s.headersLocked(resp.Header)
-	s.offline, s.httpWorked = "", true
+	s.offline, s.httpWorked, s.httpUsed = "", true, time.Now()
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
 		s.offline = "the endpoint does not accept the key"
 	}
@@ -316,6 +318,12 @@ func bodyError(body []byte) wireError {
 // preconnect opens the connection that the next request will use. Only a failure to reach the endpoint is
 // an error: many have no such page.
 func (s *Session) preconnect(ctx context.Context) error {
+	s.mu.Lock()
+	fresh := time.Since(s.httpUsed) < time.Minute
+	s.mu.Unlock()
+	if fresh {
+		return nil // the connection pool keeps it for five
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeouts.Connect)
 	defer cancel()
 	stop := context.AfterFunc(s.ctx, cancel)
@@ -335,7 +343,7 @@ func (s *Session) preconnect(ctx context.Context) error {
 	defer resp.Body.Close()
 	_, _ = io.CopyN(io.Discard, resp.Body, 1<<20)
 	s.mu.Lock()
-	s.httpWorked = true
+	s.httpWorked, s.httpUsed = true, time.Now()
 	s.mu.Unlock()
 	return nil
 }

@@ -25,7 +25,7 @@ const (
 	launchTokens = 60
 	launchBase   = 58 << 10 // bytes of stable context
 	launchInput  = 400      // bytes that change with each request
-	launchRounds = 7
+	launchRounds = 5
 )
 
 // launch is one cell of the table: medians over the rounds.
@@ -173,6 +173,9 @@ func TestLaunchNumbers(t *testing.T) {
 	fmt.Fprintf(&out, "against a warm HTTP/2 connection:                 overhead per round trip -%.0f %%, TTFT -%.0f %%, bytes per token -%.0f %%\n",
 		less(best.ttft-launchTTFT, h2.ttft-launchTTFT), less(best.ttft, h2.ttft), 100*(1-best.download/max(h2.download, 1)))
 	for _, rate := range []int{launchRate, 0} {
+		if !testing.Verbose() {
+			break // seconds of load, for a reader
+		}
 		sse, ws := perToken(t, HTTP, rate), perToken(t, WebSocket, rate)
 		what := fmt.Sprintf("at %d tok/s, where each token wakes the process up", rate)
 		if rate == 0 {

@@ -35,6 +35,7 @@ type response struct {
 	marks    []mark
 	end      *failure  // set once, after the last mark; errEnded after a proper end
 	next     *response // the answer that goes on where this one was cut
+	told     bool      // Trace.Terminal has been called
 	gone     bool      // nobody listens any more
 	base     int       // where the text since the last Started begins
 
@@ -248,9 +249,10 @@ func (r *response) complete(ev Event) {
 	ev.Kind, ev.Timing = Done, r.timing
 	r.marks = append(r.marks, mark{len(r.text), ev})
 	r.end = errEnded
-	gone := r.gone
+	tell := !r.gone && !r.told
+	r.told = true
 	r.mu.Unlock()
-	if r.trace.Terminal != nil && !gone {
+	if r.trace.Terminal != nil && tell {
 		r.trace.Terminal(ev.Reason, nil)
 	}
 	r.signal()
@@ -570,6 +572,15 @@ func (r *response) delivered() string {
 	text := string(r.text[r.base:r.read])
 	r.base = r.read
 	return text
+}
+
+// tell claims the one call of Trace.Terminal.
+func (r *response) tell() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	told := r.told
+	r.told = true
+	return !told
 }
 
 func seqOf(p *int) int {

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -43,6 +44,8 @@ type Session struct {
 	nextID  uint64
 	slept   time.Duration        // how long the machine is known to have slept since epoch
 	asleep  func() time.Duration // how long it has
+	network func() string        // the machine's addresses; another text means another network
+	address string               // its last answer
 
 	dialling  bool
 	dials     int       // attempts so far
@@ -70,6 +73,7 @@ type Session struct {
 	fallbackUntil time.Time
 	offline       string
 	httpWorked    bool
+	httpUsed      time.Time
 	timers        map[*time.Timer]struct{}
 }
 
@@ -95,6 +99,7 @@ func prepare(cfg Config) *Session {
 		return now.Round(0).Sub(s.epoch.Round(0)) - now.Sub(s.epoch)
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.network = addresses
 	s.mu.Lock()
 	s.watchLocked()
 	s.mu.Unlock()
@@ -155,21 +160,23 @@ func (s *Session) Close() {
 }
 
 // spawn runs f on a goroutine that Close waits for; f must end when s.ctx does.
-func (s *Session) spawn(f func()) {
+// It reports false, and runs nothing, when the session is closed.
+func (s *Session) spawn(f func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.spawnLocked(f)
+	return s.spawnLocked(f)
 }
 
-func (s *Session) spawnLocked(f func()) {
+func (s *Session) spawnLocked(f func()) bool {
 	if s.closed {
-		return
+		return false
 	}
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
 		f()
 	}()
+	return true
 }
 
 // afterLocked runs f later unless the session is closed before.
@@ -217,10 +224,7 @@ func (s *Session) wokenLocked() {
 		switch {
 		case !k.live():
 		case d < 5*time.Minute:
-			select {
-			case k.check <- struct{}{}:
-			default:
-			}
+			k.ask()
 		default:
 			k.retired = true
 			k.close()
@@ -247,11 +251,40 @@ func (s *Session) watchLocked() {
 		return
 	}
 	s.afterLocked(5*time.Second, func() {
+		at := s.network()
 		s.mu.Lock()
 		s.wokenLocked()
+		s.movedLocked(at)
 		s.watchLocked()
 		s.mu.Unlock()
 	})
+}
+
+// movedLocked asks every connection for a sign of life when the machine's addresses have changed.
+func (s *Session) movedLocked(at string) {
+	was := s.address
+	s.address = at
+	if was == "" || was == at {
+		return
+	}
+	for _, k := range s.sockets {
+		k.ask()
+	}
+	s.httpUntil = time.Time{} // what refused the WebSocket may have stayed behind
+}
+
+// addresses names the networks that the machine is in.
+func addresses() string {
+	list, err := net.InterfaceAddrs()
+	if err != nil {
+		return ""
+	}
+	names := make([]string, len(list))
+	for i, a := range list {
+		names[i] = a.String()
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
 }
 
 // dialLocked starts a connection unless one is being made.
@@ -386,6 +419,19 @@ func (s *Session) reprobeLocked(d time.Duration) {
 	})
 }
 
+// noLanesLocked remembers that the endpoint answers one request at a time on a socket. What the pool of
+// sockets cannot take goes over HTTP then, so a connection is opened for that.
+func (s *Session) noLanesLocked() {
+	if s.lanes == No {
+		return
+	}
+	s.lanes = No
+	if s.cfg.Transport == Auto {
+		s.spawnLocked(func() { _ = s.preconnect(s.ctx) })
+	}
+	s.broadcastLocked()
+}
+
 // limitLocked notes that nothing may be sent before a moment.
 func (s *Session) limitLocked(until time.Time) {
 	if until.After(s.limitedUntil) {
@@ -402,14 +448,11 @@ func (s *Session) rotate(k *socket) {
 		s.mu.Unlock()
 		return
 	}
-	if !s.recentLocked() {
-		k.retireLocked() // the next request dials
-		s.mu.Unlock()
-		return
-	}
-	warm := make([]*base, 0, len(k.bases))
-	for b := range k.bases {
-		warm = append(warm, b)
+	var warm []*base
+	if s.recentLocked() { // else a dial costs nothing, but a warm-up would
+		for b := range k.bases {
+			warm = append(warm, b)
+		}
 	}
 	n := s.dials
 	s.dialLocked()

@@ -120,6 +120,14 @@ func (k *socket) enqueue(o outgoing) bool {
 	}
 }
 
+// ask pings the peer now, and gives it less time than usual.
+func (k *socket) ask() {
+	select {
+	case k.check <- struct{}{}:
+	default:
+	}
+}
+
 // close ends the socket; its goroutines follow at once, also when the peer does not cooperate.
 func (k *socket) close() {
 	k.once.Do(func() {
@@ -319,6 +327,8 @@ func (k *socket) receive(frame []byte) {
 	}
 	if ended {
 		k.ended(l, r, served)
+	} else if sc.kind.terminal() {
+		s.account(served, l.job) // the part before a steer; its successor holds the lane
 	}
 	if sc.kind == kindQueued || sc.kind == kindInProgress || ended {
 		s.publish()
@@ -360,23 +370,19 @@ func (k *socket) laneLocked(sc *scanned, frame []byte) *lane {
 		if _ = json.Unmarshal(frame, &c); c.Response.ID != "" && c.Response.ID == k.lastID {
 			return nil // created once more, after its end
 		}
-		if l.name != "" && s.lanes != No {
-			s.lanes = No // it has ignored the name that we gave
-			s.broadcastLocked()
+		if l.name != "" {
+			s.noLanesLocked() // it has ignored the name that we gave
 		}
 		k.current = l
 		return l
 	case kindError:
-		if k.current != nil {
-			return k.current
-		}
 		var e errorEvent
 		_ = json.Unmarshal(frame, &e)
 		f := e.failure()
 		if f.err.Code == "response_not_found" {
 			return nil // an interrupt or a steer that has crossed the end of its response; no create fails like this
 		}
-		if k.steering != nil && (strings.Contains(f.err.Message, "steer") || e.names("type")) {
+		if k.steering != nil && f.err.Kind == Bug && (strings.Contains(f.err.Message, "steer") || e.names("type")) {
 			f.err.Code = "steering_not_supported"
 			select {
 			case k.steering.steered <- steerReply{err: f}:
@@ -384,11 +390,14 @@ func (k *socket) laneLocked(sc *scanned, frame []byte) *lane {
 			}
 			return nil
 		}
-		if k.probed && (strings.Contains(f.err.Message, "interrupt") || strings.Contains(f.err.Message, "type") || e.names("type")) {
+		if k.probed && f.err.Kind == Bug && (strings.Contains(f.err.Message, "interrupt") || strings.Contains(f.err.Message, "type") || e.names("type")) {
 			if s.interrupt == Unknown {
 				s.interruptLocked(k, No)
 			}
 			return nil
+		}
+		if k.current != nil {
+			return k.current
 		}
 		// An endpoint with lanes names the lane in every error of a request. To guess one would be worse
 		// than to wait: the request guessed wrongly is still being answered.
@@ -483,9 +492,7 @@ func (k *socket) ended(l *lane, r *response, served Served) {
 	if again {
 		s.rewarm(k, b)
 	}
-	if s.cfg.OnUsage != nil && served.Usage != (Usage{}) {
-		s.cfg.OnUsage(served)
-	}
+	s.account(served, served.Job)
 }
 
 // idleLocked tells whether nobody waits for anything that the socket carries.

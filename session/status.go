@@ -53,6 +53,17 @@ type Served struct {
 	Abandoned bool // the caller had left before the end
 }
 
+// account reports what a response cost. It must be called without s.mu.
+func (s *Session) account(served Served, job Job) {
+	if s.cfg.OnUsage == nil || served.Usage == (Usage{}) {
+		return
+	}
+	served.Job = job
+	s.statusMu.Lock() // one report at a time, as Config promises
+	defer s.statusMu.Unlock()
+	s.cfg.OnUsage(served)
+}
+
 // Status returns the present state.
 func (s *Session) Status() Status {
 	s.mu.Lock()

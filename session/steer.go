@@ -34,9 +34,7 @@ func (s *Session) Steer(ctx context.Context, h Handle, input []Part) (Outcome, e
 	if s.proto.fim {
 		return refuse(fail(Unsupported, give, nil, "this model follows no instructions"))
 	}
-	c.mu.Lock()
-	r := c.cur
-	c.mu.Unlock()
+	r := c.last()
 	if c.req.Job == Deep && r != nil && r.lane != nil {
 		out, err, settled := s.steerThere(ctx, c, r, input)
 		if settled {
@@ -50,9 +48,7 @@ func (s *Session) Steer(ctx context.Context, h Handle, input []Part) (Outcome, e
 func (s *Session) steerHere(ctx context.Context, c *call, input []Part) (Outcome, error) {
 	c.steering.Lock() // two steers of one answer follow each other
 	defer c.steering.Unlock()
-	c.mu.Lock()
-	old := c.cur
-	c.mu.Unlock()
+	old := c.last()
 	if old == nil {
 		return SteerRefused, &Error{Kind: Bug, Message: "the answer has not begun"}
 	}

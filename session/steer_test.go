@@ -181,3 +181,68 @@ func TestSteerRefused(t *testing.T) {
 		t.Errorf("text %q", text)
 	}
 }
+
+// A steer that the endpoint took and then forgot is not lost.
+func TestSteerForgotten(t *testing.T) {
+	srv := serve(t, loopback.Options{Steer: true, Respond: func(x *loopback.Exchange) {
+		if strings.Contains(x.Input, "use a map") {
+			_ = x.Text("with a map")
+			_ = x.Done()
+			return
+		}
+		_ = x.Delta("first")
+		for len(x.Steers()) == 0 {
+			select {
+			case <-x.Cancelled():
+				return
+			default:
+			}
+		}
+		_ = x.Complete(loopback.Usage{Input: 1, Output: 1}) // as if nothing had been asked
+	}})
+	s := open(t, srv, func(c *Config) { c.Timeouts = short() })
+	text, done, outs := steered(t, s, Request{Job: Deep, Input: user("task")}, user("no, use a map"))
+	if len(outs) != 1 || outs[0] != SteerQueued || strings.Join(text, "|") != "first|with a map" || len(done) != 1 {
+		t.Errorf("outcome %v, text %q, done %v", outs, text, done)
+	}
+}
+
+// Steered twice, each successor goes on from all that was kept before.
+func TestSteerTwice(t *testing.T) {
+	srv := serve(t, loopback.Options{Respond: func(x *loopback.Exchange) {
+		switch {
+		case strings.HasSuffix(x.Input, "third"):
+			_ = x.Text(strings.ReplaceAll(x.Input, "\n", "/"))
+			_ = x.Done()
+		case strings.HasSuffix(x.Input, "second"):
+			_ = x.Delta("B")
+		default:
+			_ = x.Delta("A")
+		}
+	}})
+	s := open(t, srv, nil)
+	ctx := within(t)
+	var h Handle
+	var text string
+	for ev, err := range s.Stream(ctx, Request{Job: Edit, Input: user("first")}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch ev.Kind {
+		case Started:
+			h = ev.Response
+		case Delta:
+			text += ev.Text
+			next := map[string]string{"A": "second", "AB": "third"}[text]
+			if next == "" {
+				continue
+			}
+			if out, err := s.Steer(ctx, h, user(next)); out != SteerApplied || err != nil {
+				t.Errorf("%v, %v", out, err)
+			}
+		}
+	}
+	if want := "ABfirst/A/second/B/third"; text != want {
+		t.Errorf("text %q, want %q", text, want)
+	}
+}

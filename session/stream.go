@@ -96,7 +96,7 @@ func (s *Session) run(ctx context.Context, req Request, yield func(Event, error)
 			f, err = c.consume(ctx, r, yield)
 			switch {
 			case err == errLeft:
-				if req.Trace.Terminal != nil {
+				if req.Trace.Terminal != nil && c.last().tell() {
 					req.Trace.Terminal(Interrupted, nil)
 				}
 				return nil
@@ -130,6 +130,13 @@ func (s *Session) run(ctx context.Context, req Request, yield func(Event, error)
 	}
 }
 
+// last is the response that the call has now.
+func (c *call) last() *response {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cur
+}
+
 func (s *Session) waits(job Job) waits {
 	t := s.cfg.Timeouts
 	w := waits{first: t.FirstEvent, between: t.InterEvent, queue: t.Queue, timer: time.NewTimer(time.Hour)}
@@ -150,10 +157,7 @@ func (c *call) consume(ctx context.Context, r *response, yield func(Event, error
 	done := false
 	defer func() {
 		if !done {
-			c.mu.Lock()
-			cur := c.cur
-			c.mu.Unlock()
-			cur.drop()
+			c.last().drop()
 		}
 	}()
 	for {
@@ -312,8 +316,7 @@ func (s *Session) adaptLocked(f *failure) bool {
 		if s.lanes == No && f.err.Code != "response_already_in_flight" && f.err.Code != "websocket_queue_full" {
 			return false
 		}
-		s.lanes = No
-		s.broadcastLocked()
+		s.noLanesLocked()
 		return true
 	case dropParam:
 		if f.param == "generate" {
