@@ -46,30 +46,27 @@ func (m *mixer) complete(st *state, d *document, name string, explicit bool) ans
 		if len(pl.typed) < minTyped && !explicit {
 			return answer{}
 		}
-		c, p, ok := m.finish(st, d, name, pl, words)
-		if !ok || p < nameThreshold && !explicit {
+		whole, p := m.finish(st, d, name, pl, words)
+		if p == 0 || p < nameThreshold && !explicit {
 			return answer{}
 		}
-		out.WriteString(d.entry(words, c).text[len(pl.typed):])
+		out.WriteString(d.entry(words, whole).text[len(pl.typed):])
 		confidence = p
 		if pl.open != inCode || !onlyClosers(rest) {
-			return answer{out.String(), confidence}
+			return answer{out.String(), confidence}.orNothing()
 		}
-		pl.push(c, 0, m.roles)
+		pl.push(whole, 0, m.roles)
 		pl.blank = false
 	} else if !onlyClosers(rest) {
 		return answer{}
 	}
 	floor := lineThreshold / confidence
-	if explicit && pl.typed == "" {
+	if explicit && out.Len() == 0 {
 		floor = 0
 	}
 	line, p := m.line(st, name, pl, floor)
 	if p == 0 {
-		if out.Len() == 0 {
-			return answer{}
-		}
-		return answer{out.String(), confidence}
+		return answer{out.String(), confidence}.orNothing()
 	}
 	for i, w := range line.words {
 		if i > 0 || !pl.blank {
@@ -78,20 +75,25 @@ func (m *mixer) complete(st *state, d *document, name string, explicit bool) ans
 		out.WriteString(d.entry(words, w).text)
 	}
 	text := cutClosers(out.String(), rest)
-	if text == "" {
-		return answer{}
-	}
-	return answer{text, confidence * p}
+	return answer{text, confidence * p}.orNothing()
 }
 
-// finish ranks the names that begin with what is typed. p is the share of the best one.
-func (m *mixer) finish(st *state, d *document, name string, pl *place, words []entry) (best word, p float64, ok bool) {
+func (a answer) orNothing() answer {
+	if a.text == "" {
+		return answer{}
+	}
+	return a
+}
+
+// finish ranks the names that begin with what is typed; the typed text itself is one of them when it is a word
+// already. p is the share of the best one, 0 when there is none.
+func (m *mixer) finish(st *state, d *document, name string, pl *place, words []entry) (best word, p float64) {
 	keep := func(w word) bool {
 		if w < firstWord {
 			return false
 		}
 		e := d.entry(words, w)
-		return e.kind == ident && len(e.text) > len(pl.typed) && strings.HasPrefix(e.text, pl.typed)
+		return e.kind == ident && strings.HasPrefix(e.text, pl.typed)
 	}
 	// Asked for all tokens and filtered afterwards: asked for these alone, the counts of a rare context would
 	// look surer than they are (4 points of top-1 worse).
@@ -110,9 +112,9 @@ func (m *mixer) finish(st *state, d *document, name string, pl *place, words []e
 		}
 	}
 	if top < 0 {
-		return 0, 0, false
+		return 0, 0
 	}
-	return m.list[top].word, m.list[top].p / sum, true
+	return m.list[top].word, m.list[top].p / sum
 }
 
 func (m *mixer) filter(keep func(word) bool) {
