@@ -46,7 +46,7 @@ import (
 //	-- want/NAME --              its text at the end
 //	-- script --
 //
-//	editor open FILE | close FILE | type TEXT | backspace N
+//	editor open FILE | close FILE | type TEXT | backspace N | undo
 //	editor at TEXT | after TEXT | select FROM TO           moves the cursor, or selects
 //	editor inline auto|invoked as NAME | popup as NAME     asks for a completion
 //	editor cancel NAME | accept NAME
@@ -62,7 +62,7 @@ import (
 //	want   item NAME [starts] TEXT | popup NAME TEXT | none NAME | answer NAME | error NAME CODE
 //	want   action TITLE | disabled TITLE REASON
 //	want   message TEXT | question TEXT | progress KIND [TEXT] | status PROVIDER
-//	want   contains FILE TEXT | edits at most N | refusals N | drops N | nowhere TEXT | logged TEXT
+//	want   contains FILE TEXT (now) | written FILE TEXT (waits) | edits at most|at least N | refusals N | drops N | nowhere TEXT | logged TEXT
 //
 // Texts are in Go's double quotes.
 func TestScenarios(t *testing.T) {
@@ -385,6 +385,9 @@ func (s *stage) editor(verb string, args []string) error {
 		return s.ed.Close(uriOf(args[0]))
 	case "type":
 		return s.ed.Type(s.uri, args[0])
+	case "undo":
+		_, err := s.ed.Undo(s.uri)
+		return err
 	case "backspace":
 		n, at := number(s.t, args[0]), s.ed.Cursor(s.uri)
 		return s.ed.Delete(s.uri, at-n, at)
@@ -751,12 +754,17 @@ func (s *stage) want(verb string, args []string) error {
 				return nil
 			}
 		}
+	case "written":
+		return s.ed.WaitTextFunc(s.ctx, uriOf(args[0]), func(text string) bool { return strings.Contains(text, args[1]) })
 	case "contains":
 		if text := s.ed.Text(uriOf(args[0])); !strings.Contains(text, args[1]) {
 			return fmt.Errorf("the text is %q", text)
 		}
 		return nil
-	case "edits": // at most N
+	case "edits": // at most N, at least N
+		if args[1] == "least" {
+			return s.ed.WaitApplied(s.ctx, number(s.t, args[2]))
+		}
 		if n := s.ed.UndoSteps(s.uri); n > number(s.t, args[2]) {
 			return fmt.Errorf("%d edits were applied", n)
 		}

@@ -51,6 +51,22 @@ var actions = []action{
 			return s.editing(at.doc.URI), ""
 		},
 	},
+	{title: "Accept spark's edit", kind: "refactor.rewrite.spark", command: cmdAccept, offered: afterEdit},
+	{title: "Take spark's edit back", kind: "refactor.rewrite.spark", command: cmdReject, offered: afterEdit},
+	{title: "Let spark try again", kind: "refactor.rewrite.spark", command: cmdRetry, offered: afterEdit, model: true},
+	{
+		title: "Insert the rest of spark's edit", kind: "refactor.rewrite.spark", command: cmdRest,
+		offered: func(s *Server, at place) (bool, string) {
+			_, rest := s.reviewable(at.doc.URI)
+			return rest, ""
+		},
+	},
+}
+
+// afterEdit offers what can be done with an edit that has ended.
+func afterEdit(s *Server, at place) (bool, string) {
+	some, _ := s.reviewable(at.doc.URI)
+	return some && !s.editing(at.doc.URI), ""
 }
 
 // commentIn finds the spark comment that a selection means.

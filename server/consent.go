@@ -125,9 +125,9 @@ func (s *Server) automaticAllowed() bool {
 	}
 	s.ask(key, "spark-lsp found an API key in the environment. Use it for automatic completions too? They are sent to "+
 		host(o.BaseURL)+" as you type, and cost money.", "Use it", func(ctx context.Context) {
-			s.dropSuggestions()
-			s.client.ShowMessage(ctx, protocol.MessageTypeInfo, "spark-lsp: automatic completions through "+host(o.BaseURL)+" are on")
-		})
+		s.dropSuggestions()
+		s.client.ShowMessage(ctx, protocol.MessageTypeInfo, "spark-lsp: automatic completions through "+host(o.BaseURL)+" are on")
+	})
 	return false
 }
 

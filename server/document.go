@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"go.uber.org/zap"
@@ -21,6 +22,7 @@ type document struct {
 	doc     *lsp.Document // as the editor last told it
 	machine *delivery.Machine
 	running map[delivery.StreamID]*edit
+	done    []*edit // ended ones that can still be accepted or taken back, oldest first
 	pumping bool
 	wake    chan struct{} // capacity 1: something changed for the pump, or for those who watch an edit
 	moved   chan struct{} // closed and replaced whenever the machine has moved
@@ -31,7 +33,8 @@ func newDocument(s *Server, uri string) *document {
 		s: s, uri: uri, machine: delivery.New(), running: map[delivery.StreamID]*edit{},
 		wake: make(chan struct{}, 1), moved: make(chan struct{}),
 	}
-	d.machine.DropsStale = s.profile().DropsStale
+	p := s.profile()
+	d.machine.DropsStale, d.machine.Truthful = p.DropsStale, p.Truthful
 	return d
 }
 
@@ -71,6 +74,31 @@ func (s *Server) document(uri string) *document {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.docs[uri]
+}
+
+// kept is how many ended edits of a document can still be taken back.
+const kept = 8
+
+// begunLocked notes an edit that has begun. d.mu is held.
+func (d *document) begunLocked(e *edit) {
+	d.running[e.stream] = e
+	d.moveLocked()
+}
+
+// endedLocked keeps an edit that has ended for as long as it can be accepted or taken back. d.mu is held.
+func (d *document) endedLocked(e *edit) {
+	delete(d.running, e.stream)
+	d.done = append(d.done, e)
+	if len(d.done) > kept {
+		d.machine.Forget(d.done[0].stream)
+		d.done = d.done[1:]
+	}
+}
+
+// forgetLocked drops an ended edit. d.mu is held.
+func (d *document) forgetLocked(e *edit) {
+	d.machine.Forget(e.stream)
+	d.done = slices.DeleteFunc(d.done, func(o *edit) bool { return o == e })
 }
 
 // moveLocked tells the pump and everybody who watches that the machine has moved. d.mu is held.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"go.lsp.dev/protocol"
-	"go.uber.org/zap"
 
 	"github.com/spark-lsp/spark-lsp/delivery"
 	"github.com/spark-lsp/spark-lsp/editops"
@@ -29,6 +28,7 @@ type editArgument struct {
 type edit struct {
 	id     int
 	uri    string
+	task   task
 	stream delivery.StreamID // in its document's machine
 	cancel context.CancelFunc
 	token  protocol.ProgressToken // what its progress is named by; nil while none is shown. Server.mu guards it.
@@ -145,30 +145,34 @@ func (s *Server) editCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, erro
 		s.say(protocol.MessageTypeWarning, "spark-lsp: %v", err)
 		return nil, nil
 	}
-	model := Model(s.cfg.Engine)
-	if sess := s.models.current(); sess != nil {
-		model = sess
-	}
-	d := s.document(doc.URI)
+	return nil, s.startEdit(t)
+}
+
+// startEdit begins an edit in the background, or says why it cannot be.
+func (s *Server) startEdit(t task) error {
+	d := s.document(t.doc.URI)
 	if d == nil {
-		return nil, lsp.ErrContentModified
+		return lsp.ErrContentModified
 	}
+	e := &edit{uri: t.doc.URI, task: t}
 	d.mu.Lock()
-	if d.doc.Version != doc.Version {
+	if d.doc.Version != t.doc.Version {
 		d.mu.Unlock()
-		return nil, lsp.ErrContentModified
+		return lsp.ErrContentModified
 	}
-	stream, err := d.machine.Begin(doc.Text, doc.Version, t.start, t.end, s.profile().Mode)
+	stream, err := d.machine.Begin(t.doc.Text, t.doc.Version, t.start, t.end, s.profile().Mode)
+	if err == nil {
+		e.stream = stream
+		d.begunLocked(e)
+	}
 	d.mu.Unlock()
 	if errors.Is(err, delivery.ErrOverlap) {
 		s.say(protocol.MessageTypeWarning, "spark-lsp: another edit is being written in these lines; stop it first, or choose others")
-		return nil, nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-
-	e := &edit{uri: doc.URI, stream: stream}
 	ctx, cancel := context.WithCancel(s.root)
 	e.cancel = cancel
 	s.mu.Lock()
@@ -176,22 +180,23 @@ func (s *Server) editCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, erro
 	e.id = s.lastEdit
 	s.edits[e.id] = e
 	s.mu.Unlock()
-	d.mu.Lock()
-	d.running[stream] = e
-	d.mu.Unlock()
+	model := Model(s.cfg.Engine)
+	if sess := s.models.current(); sess != nil {
+		model = sess
+	}
 	s.start(func(context.Context) {
 		defer cancel()
-		s.runEdit(ctx, e, d, t, model)
+		s.runEdit(ctx, e, d, model)
 		s.mu.Lock()
 		delete(s.edits, e.id)
 		s.mu.Unlock()
 	})
-	return nil, nil
+	return nil
 }
 
 // runEdit asks the model, turns what it says into edits while it says it, and sees them into the buffer.
-func (s *Server) runEdit(ctx context.Context, e *edit, d *document, t task, model Model) {
-	stream := e.stream
+func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model) {
+	t := e.task
 	p := prompt.Edit(prompt.Input{
 		Path: s.relative(t.doc.URI), Language: t.doc.LanguageID,
 		Text: t.text, Start: t.seen[0], End: t.seen[1], Instruction: t.instruction,
@@ -205,65 +210,57 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, t task, mode
 		CacheKey:        s.cacheKey(t.doc.URI),
 	}
 
+	// What ends the edit on the editor's side (the user takes it back, closes the document) ends the answer too,
+	// however long the model is silent.
+	asking, stopAsking := context.WithCancel(ctx)
+	defer stopAsking()
+	s.start(func(context.Context) {
+		d.settle(asking, e.stream, 0)
+		stopAsking()
+	})
 	var failure error
 	complete := false
-loop:
-	for ev, err := range model.Stream(ctx, req) {
-		switch {
-		case err != nil:
-			failure = err
-			break loop
-		case ev.Kind == session.Delta:
-			report.text(ev.Text)
-			if failure = d.push(stream, diff, diff.Push(ev.Text)); failure != nil {
-				break loop
-			}
-			if st := d.state(stream); ended(st) { // the user stopped it, or took it back: no need to hear the rest
-				break loop
-			}
-		case ev.Kind == session.Done:
-			report.tokens = ev.Usage.Output
-			complete = ev.Reason == session.Complete
-			if !complete {
-				failure = fmt.Errorf("the model stopped early (%s); what it had written is kept", ev.Reason)
+	for ev, err := range model.Stream(asking, req) {
+		if failure = err; failure == nil {
+			switch ev.Kind {
+			case session.Delta:
+				report.text(ev.Text)
+				failure = d.push(e.stream, diff, diff.Push(ev.Text))
+			case session.Done:
+				report.tokens = ev.Usage.Output
+				if complete = ev.Reason == session.Complete; !complete {
+					failure = fmt.Errorf("the model stopped early (%s)", ev.Reason)
+				}
 			}
 		}
-	}
-	d.mu.Lock()
-	switch {
-	case ctx.Err() != nil:
-		d.machine.Stop(stream)
-	case complete && failure == nil:
-		d.mu.Unlock()
-		if failure = d.push(stream, diff, diff.Finish()); failure == nil {
-			d.mu.Lock()
-			d.machine.Finish(stream)
+		if failure != nil {
 			break
 		}
-		d.mu.Lock()
-		d.machine.Stop(stream)
-	default:
-		// An answer that broke off never ends with "delete the rest": what arrived is delivered, the rest of
-		// the old text stays.
-		d.machine.Finish(stream)
+	}
+	if complete && failure == nil {
+		failure = d.push(e.stream, diff, diff.Finish())
+	}
+	d.mu.Lock()
+	if complete && failure == nil {
+		d.machine.Finish(e.stream)
+	} else if !d.machine.State(e.stream).Ended() {
+		// An answer that broke off is not brought to an end by us: no half hunk goes into the buffer, and nothing
+		// that the model has not spoken of is deleted. What has not been delivered is offered as the rest.
+		d.machine.Stop(e.stream)
 	}
 	d.moveLocked()
 	d.mu.Unlock()
-	st := d.settle(ctx, stream)
+	st := d.settle(ctx, e.stream, silence)
+
 	d.mu.Lock()
-	reason := d.machine.Reason(stream)
+	reason := d.machine.Reason(e.stream)
+	rest := len(d.machine.Rest(e.stream)) > 0
+	d.endedLocked(e)
 	d.mu.Unlock()
-	if st == delivery.Lost && reason == "stopped" {
-		reason = "the editor did not take it; what was written is kept"
+	if asking.Err() != nil && errors.Is(failure, context.Canceled) {
+		failure = nil
 	}
-	report.done(st, failure, ctx.Err() != nil, reason)
-	if failure != nil && ctx.Err() == nil {
-		s.log.Info("an edit failed", zap.Int("edit", e.id), zap.Error(failure))
-	}
-	d.mu.Lock()
-	d.machine.Forget(stream)
-	delete(d.running, stream)
-	d.mu.Unlock()
+	report.done(outcome{state: st, reason: reason, failure: failure, cancelled: ctx.Err() != nil, rest: rest})
 }
 
 // push hands new edits of a stream to the document's machine.
@@ -279,47 +276,48 @@ func (d *document) push(stream delivery.StreamID, diff *editops.StreamDiff, edit
 	return nil
 }
 
-func (d *document) state(stream delivery.StreamID) delivery.State {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.machine.State(stream)
-}
-
-// ended reports whether nothing more of a stream will be delivered.
-func ended(st delivery.State) bool {
-	return st != delivery.Streaming && st != delivery.Delivering
-}
-
 // silence is how long an editor may leave an edit without a word before the edit is given up. Emacs tells of changes
 // only when the user pauses, so this is long; nothing is ever sent again because of it.
 const silence = 10 * time.Second
 
-// settle waits until a stream's text is in the buffer, or never will be.
-func (d *document) settle(ctx context.Context, stream delivery.StreamID) delivery.State {
+// settle waits until a stream has ended: its text is in the buffer, or never will be. The end of ctx stops the
+// stream. So does a silence of the editor, if patience is not 0.
+func (d *document) settle(ctx context.Context, stream delivery.StreamID, patience time.Duration) delivery.State {
 	for {
 		d.mu.Lock()
 		st, moved := d.machine.State(stream), d.moved
 		d.mu.Unlock()
-		if ended(st) {
+		if st.Ended() {
 			return st
 		}
-		timer := time.NewTimer(silence)
+		var expired <-chan time.Time
+		var timer *time.Timer
+		if patience > 0 {
+			timer = time.NewTimer(patience)
+			expired = timer.C
+		}
 		select {
 		case <-moved:
-			timer.Stop()
-			continue
-		case <-timer.C:
-			st = delivery.Lost
+		case <-expired:
+			d.stop(stream)
+			return delivery.Lost
 		case <-ctx.Done():
-			st = delivery.Stopped
+			if patience > 0 { // whoever only watches does not decide
+				d.stop(stream)
+			}
+			return delivery.Stopped
 		}
-		timer.Stop()
-		d.mu.Lock()
-		d.machine.Stop(stream)
-		d.moveLocked()
-		d.mu.Unlock()
-		return st
+		if timer != nil {
+			timer.Stop()
+		}
 	}
+}
+
+func (d *document) stop(stream delivery.StreamID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.machine.Stop(stream)
+	d.moveLocked()
 }
 
 // apply sends one edit to the editor and returns its reply. An edit carries a label only where somebody waits for

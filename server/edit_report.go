@@ -55,29 +55,44 @@ func (r *editReport) pace() string {
 	return fmt.Sprintf("%d lines, %s%.0f tok/s", r.lines, about, float64(tokens)/since.Seconds())
 }
 
+// outcome is how an edit ended.
+type outcome struct {
+	state     delivery.State
+	reason    string // the machine's own words, when it ended before it was done
+	failure   error  // of the model's side
+	cancelled bool   // by the user, in words
+	rest      bool   // something was said that is not in the buffer
+}
+
 // done ends the progress, and shows a message where the user must know more than that it is over.
-func (r *editReport) done(st delivery.State, failure error, cancelled bool, reason string) {
+func (r *editReport) done(o outcome) {
 	word := "done, " + r.pace()
 	var warn string
 	switch {
-	case cancelled:
+	case o.cancelled:
 		word = "stopped; what was written is kept"
-	case failure != nil:
+	case o.failure != nil:
 		word = "failed"
-		warn = sentence(failure)
+		warn = sentence(o.failure)
 		if r.bytes > 0 {
 			warn += "; what was written is kept"
 		}
-	case st == delivery.Paused:
+	case o.state == delivery.Paused:
 		word = "paused: you typed in the line that was being written"
-		warn = "paused, because you typed in the line that was being written; your text stays, the rest was not inserted"
-	case st == delivery.Undone:
+		warn = "paused, because you typed in the line that was being written; your text stays"
+	case o.state == delivery.Undone:
 		word = "stopped: you took it back"
-	case st == delivery.Stopped:
+	case o.state == delivery.Lost && o.reason == "stopped":
 		word = "stopped"
-	case st == delivery.Lost:
+		warn = "the editor did not take the edit; what was written is kept"
+	case o.state == delivery.Lost:
 		word = "stopped"
-		warn = "the edit could not be placed: " + reason
+		warn = "the edit could not be placed: " + o.reason
+	case o.state == delivery.Stopped:
+		word = "stopped"
+	}
+	if warn != "" && o.rest {
+		warn += ". The code actions offer the rest, another try, and to take it back"
 	}
 	r.progress.end(word)
 	if warn != "" {

@@ -18,6 +18,8 @@ const (
 	cmdCancel    = "spark-lsp.cancel"
 	cmdAccept    = "spark-lsp.accept"
 	cmdReject    = "spark-lsp.reject"
+	cmdRetry     = "spark-lsp.retry"
+	cmdRest      = "spark-lsp.rest"
 	cmdToggle    = "spark-lsp.toggle"
 	cmdStatus    = "spark-lsp.status"
 	cmdDidAccept = "spark-lsp.didAccept"
@@ -28,6 +30,10 @@ const (
 var commands = map[string]func(s *Server, snap *lsp.Snapshot, arg json.RawMessage) (any, error){
 	cmdEdit:      (*Server).editCommand,
 	cmdCancel:    (*Server).cancelCommand,
+	cmdAccept:    (*Server).acceptCommand,
+	cmdReject:    (*Server).rejectCommand,
+	cmdRetry:     (*Server).retryCommand,
+	cmdRest:      (*Server).restCommand,
 	cmdToggle:    (*Server).toggleCommand,
 	cmdStatus:    (*Server).statusCommand,
 	cmdDidAccept: (*Server).didAcceptCommand,

@@ -1,0 +1,210 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"go.lsp.dev/protocol"
+	"go.uber.org/zap"
+
+	"github.com/spark-lsp/spark-lsp/delivery"
+	"github.com/spark-lsp/spark-lsp/editops"
+	"github.com/spark-lsp/spark-lsp/lsp"
+)
+
+// reviewArgument names an ended edit: by number, or the latest one of a document, or, with neither, the latest of
+// all. Hunk counts from 0 in the order of the document; without it the whole edit is meant.
+type reviewArgument struct {
+	ID    int             `json:"id,omitempty"`
+	URI   string          `json:"uri,omitempty"`
+	Range *protocol.Range `json:"range,omitempty"` // of the menu; not looked at
+	Hunk  *int            `json:"hunk,omitempty"`
+}
+
+// reviewed finds the edit that a review command means, or tells the user that there is none.
+func (s *Server) reviewed(snap *lsp.Snapshot, command string, arg json.RawMessage) (*document, *edit, int, error) {
+	var a reviewArgument
+	if len(arg) > 0 {
+		if err := json.Unmarshal(arg, &a); err != nil {
+			return nil, nil, 0, invalidParams("%s: the argument is {id?, uri?, hunk?}: %v", command, err)
+		}
+	}
+	if doc, ok := snap.Get(a.URI); ok {
+		a.URI = doc.URI
+	}
+	s.mu.Lock()
+	docs := make([]*document, 0, len(s.docs))
+	for _, d := range s.docs {
+		if a.URI == "" || a.URI == d.uri {
+			docs = append(docs, d)
+		}
+	}
+	s.mu.Unlock()
+	var in *document
+	var found *edit
+	for _, d := range docs {
+		d.mu.Lock()
+		for _, e := range d.done {
+			if (a.ID == 0 || a.ID == e.id) && (found == nil || e.id > found.id) {
+				in, found = d, e
+			}
+		}
+		d.mu.Unlock()
+	}
+	if found == nil {
+		s.say(protocol.MessageTypeInfo, "spark-lsp: there is no finished edit to %s", command[len("spark-lsp."):])
+		return nil, nil, 0, nil
+	}
+	hunk := -1
+	if a.Hunk != nil {
+		hunk = *a.Hunk
+	}
+	return in, found, hunk, nil
+}
+
+// acceptCommand takes an edit for the user's own: there is nothing left to take back.
+func (s *Server) acceptCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, error) {
+	d, e, _, err := s.reviewed(snap, cmdAccept, arg)
+	if err != nil || e == nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.machine.Accept(e.stream)
+	d.forgetLocked(e)
+	return nil, nil
+}
+
+// rejectCommand takes an edit, or one hunk of it, back: the original text, rebased over whatever the user did since.
+func (s *Server) rejectCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, error) {
+	d, e, hunk, err := s.reviewed(snap, cmdReject, arg)
+	if err != nil || e == nil {
+		return nil, err
+	}
+	s.start(func(ctx context.Context) {
+		if s.bring(ctx, d, func() ([]editops.Edit, error) { return d.machine.Reject(e.stream, hunk) }) && hunk < 0 {
+			d.mu.Lock()
+			d.forgetLocked(e)
+			d.mu.Unlock()
+		}
+	})
+	return nil, nil
+}
+
+// restCommand inserts what a stopped, paused or broken edit had to say and did not bring into the buffer.
+func (s *Server) restCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, error) {
+	d, e, _, err := s.reviewed(snap, cmdRest, arg)
+	if err != nil || e == nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.machine.Rest(e.stream)) == 0 {
+		s.say(protocol.MessageTypeInfo, "spark-lsp: nothing is left of that edit")
+		return nil, nil
+	}
+	if err := d.machine.Resume(e.stream); err != nil {
+		s.say(protocol.MessageTypeWarning, "spark-lsp: the rest cannot be inserted: %v", err)
+		return nil, nil
+	}
+	d.machine.Finish(e.stream)
+	d.running[e.stream] = e
+	d.done = slices.DeleteFunc(d.done, func(o *edit) bool { return o == e })
+	d.moveLocked()
+	s.start(func(ctx context.Context) {
+		d.settle(ctx, e.stream, silence)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.endedLocked(e)
+	})
+	return nil, nil
+}
+
+// retryCommand takes an edit back and asks the model again.
+func (s *Server) retryCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, error) {
+	d, e, _, err := s.reviewed(snap, cmdRetry, arg)
+	if err != nil || e == nil {
+		return nil, err
+	}
+	s.start(func(ctx context.Context) {
+		if !s.bring(ctx, d, func() ([]editops.Edit, error) { return d.machine.Reject(e.stream, -1) }) {
+			return
+		}
+		d.mu.Lock()
+		start, end := d.machine.Region(e.stream)
+		doc := d.doc
+		d.forgetLocked(e)
+		d.mu.Unlock()
+		r := doc.OffsetsToRange(start, end)
+		t, err := editTask(doc, &r, e.task.instruction)
+		if err == nil {
+			err = s.startEdit(t)
+		}
+		if err != nil {
+			s.say(protocol.MessageTypeWarning, "spark-lsp: the edit cannot be tried again: %v", err)
+		}
+	})
+	return nil, nil
+}
+
+// bringTries bounds how often a change of several places is sent again because the document moved under it.
+const bringTries = 5
+
+// bring sees edits of the present document into the buffer. wanted computes them anew for each try, with d.mu held;
+// when it has none left, the buffer is as it should be, whatever the editor answered.
+func (s *Server) bring(ctx context.Context, d *document, wanted func() ([]editops.Edit, error)) bool {
+	for range bringTries {
+		d.mu.Lock()
+		if d.machine.Busy() {
+			d.mu.Unlock()
+			s.say(protocol.MessageTypeWarning, "spark-lsp: an edit is being written in this document; stop it first")
+			return false
+		}
+		edits, err := wanted()
+		doc, moved := d.doc, d.moved
+		d.mu.Unlock()
+		if err != nil {
+			s.say(protocol.MessageTypeWarning, "spark-lsp: %v", err)
+			return false
+		}
+		if len(edits) == 0 {
+			return true
+		}
+		if _, err := s.client.ApplyEdit(ctx, "", lsp.DocumentEdit{Document: doc, Edits: edits}); err != nil {
+			s.log.Info("the editor refused an edit", zap.Error(err))
+		}
+		timer := time.NewTimer(silence)
+		select {
+		case <-moved:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return false
+		}
+	}
+	s.say(protocol.MessageTypeWarning, "spark-lsp: the editor did not take the change")
+	return false
+}
+
+// reviewable reports whether a document has an ended edit that can be accepted or taken back, and whether one has a
+// rest.
+func (s *Server) reviewable(uri string) (some, rest bool) {
+	d := s.document(uri)
+	if d == nil {
+		return false, false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.done) == 0 {
+		return false, false
+	}
+	last := d.done[len(d.done)-1]
+	if d.machine.State(last.stream) == delivery.Done && len(d.machine.Hunks(last.stream)) == 0 {
+		return false, false // it changed nothing, or the user has taken it back
+	}
+	return true, len(d.machine.Rest(last.stream)) > 0
+}
