@@ -17,7 +17,7 @@ func (m *Machine) Changed(edits []editops.Edit, after Document, version int32) {
 	if len(m.streams) == 0 {
 		return
 	}
-	steps, ok := stepsOf(before, edits)
+	steps, coarse, ok := stepsOf(before, edits)
 	if !ok || lenAfter(before, steps) != after.Len() {
 		// Nothing that is known about a region holds any more.
 		for _, s := range m.streams {
@@ -27,6 +27,7 @@ func (m *Machine) Changed(edits []editops.Edit, after Document, version int32) {
 		m.flight, m.ghosts = nil, nil
 		return
 	}
+	m.coarse = coarse
 	m.consume(before, steps)
 	if f := m.flight; f != nil && !f.seen {
 		f.stale = true
@@ -56,30 +57,45 @@ func (m *Machine) consume(doc Document, steps []editops.ChangeSet) {
 	}
 	// A notification as a whole first: one edit of ours may come as several changes, and one undo of the user's too.
 	all := composed(doc.Len(), steps)
-	if l, ok := m.landing(doc, doc, all, nil); ok {
+	if l, ok := m.expect(doc).expected(doc, all); ok {
 		m.land(doc, l)
 		return
 	}
 	if m.undone(doc, all) {
 		return
 	}
-	at := doc
-	for i := range steps {
-		for j := min(len(steps), i+maxSteps); j > i; j-- {
-			some := composed(at.Len(), steps[i:j])
-			l, ok := m.landing(doc, at, some, steps[:i])
-			if !ok {
-				continue
+	if m.flight != nil && !m.flight.seen || len(m.ghosts) > 0 {
+		// Then the changes one by one, or a few at a time; what is as expected before what is not.
+		for _, look := range []func(*expectation, Document, editops.ChangeSet) (landing, bool){
+			(*expectation).expected, (*expectation).unexpected,
+		} {
+			x, at := m.expect(doc), doc
+			for i, step := range steps {
+				some := none(at.Len())
+				for j := i; j < min(len(steps), i+maxSteps); j++ {
+					some = sound(some.Compose(steps[j]))
+					l, ok := look(x, at, some)
+					if !ok {
+						continue
+					}
+					m.user(doc, steps[:i])
+					m.land(at, l)
+					m.consume(viewOf(at, some), steps[j+1:])
+					return
+				}
+				at = viewOf(at, step)
+				x.step(step)
 			}
-			m.user(doc, steps[:i])
-			m.land(at, l)
-			m.consume(viewOf(at, some), steps[j:])
-			return
 		}
-		at = viewOf(at, steps[i])
-	}
-	if m.within(doc, all) {
-		return
+		x, at := m.expect(doc), doc
+		for i, step := range steps {
+			if m.within(doc, steps[:i], at, step, x) {
+				m.consume(viewOf(at, step), steps[i+1:])
+				return
+			}
+			at = viewOf(at, step)
+			x.step(step)
+		}
 	}
 	m.user(doc, steps)
 }
@@ -92,59 +108,132 @@ type landing struct {
 	f     *flight // the edit on its way, or one that was given up
 	how   how
 	first bool              // its text stands before what the user typed at the same place
-	where editops.ChangeSet // when astray
+	where editops.ChangeSet // when between or astray
 }
 
 type how int
 
 const (
 	asSent  how = iota // as sent, or rebased over the user's changes
+	between            // rebased, among what the user typed before and after it was sent
 	over               // rebased, but over text that the user typed meanwhile
 	astray             // at the place it was for, in a text that has moved on
 	unasked            // a second time, or after it was given up
 )
 
-// landing recognises c, a change of doc, as an edit of ours; doc is before, the last document that the machine
-// has taken account of, with steps made.
-func (m *Machine) landing(before, doc Document, c editops.ChangeSet, steps []editops.ChangeSet) (landing, bool) {
+// expectation is what the edits that may arrive would look like, at one point of a notification.
+type expectation struct {
+	truthful bool
+	edits    []expected
+}
+
+// expected is one such edit, in the document at that point.
+type expected struct {
+	f     *flight
+	ghost bool
+	// set is the edit as it would be if the editor rebased it over all that the user has typed: behind what the
+	// user typed at the same place, or before it, as the edit prefers, and then the other way round.
+	set [2]editops.ChangeSet
+	// sent is the same for what the user has typed since the edit was sent only.
+	sent  [2]editops.ChangeSet
+	since editops.ChangeSet // what happened to the document since then
+}
+
+// sides are the two answers to whose text stands first at one place, the preferred one first.
+func (f *flight) sides() [2]bool { return [2]bool{f.first, !f.first} }
+
+// expect is what to look for in a notification about doc.
+func (m *Machine) expect(doc Document) *expectation {
+	x := &expectation{truthful: m.Truthful}
+	add := func(f *flight, ghost bool) {
+		e := expected{f: f, ghost: ghost, since: f.since}
+		for i, first := range f.sides() {
+			e.set[i] = prediction(f, doc, first)
+			if !ghost {
+				sent := sound(editops.NewChangeSet(f.base.Len(), f.raw))
+				e.sent[i] = sound(sent.Map(f.since, first))
+			}
+		}
+		x.edits = append(x.edits, e)
+	}
+	if f := m.flight; f != nil && !f.seen {
+		add(f, false)
+	}
+	for _, g := range m.ghosts {
+		add(g, true)
+	}
+	return x
+}
+
+// step takes account of a change of the user's.
+func (x *expectation) step(c editops.ChangeSet) {
+	for i := range x.edits {
+		e := &x.edits[i]
+		for j, first := range e.f.sides() {
+			e.set[j] = sound(e.set[j].Map(c, first))
+			if !e.ghost {
+				e.sent[j] = sound(e.sent[j].Map(c, first))
+			}
+		}
+		if !e.ghost {
+			e.since = sound(e.since.Compose(c))
+		}
+	}
+}
+
+// expected recognises c, a change of doc, as an edit on its way that arrived as sent, or rebased.
+func (x *expectation) expected(doc Document, c editops.ChangeSet) (landing, bool) {
 	if c.Empty() {
 		return landing{}, false // done and undone within one notification: it is looked at step by step
 	}
-	if f := m.flight; f != nil && !f.seen {
-		for _, first := range []bool{f.first, !f.first} {
-			pred := prediction(f, before, first, steps)
-			if sameEffect(doc, pred, c) {
-				return landing{f: f, first: first}, true
-			}
-			if edits := pred.Edits(); len(edits) > 1 && first == f.first {
-				if sameEffect(doc, covering(pred, edits), c) {
-					return landing{f: f, how: over, first: first}, true
-				}
+	for _, e := range x.edits {
+		if e.ghost {
+			continue
+		}
+		for i, first := range e.f.sides() {
+			if sameEffect(doc, e.set[i], c) {
+				return landing{f: e.f, first: first}, true
 			}
 		}
-		if len(steps) > 0 || f.stale {
-			if stale, ok := misplaced(f, doc, steps); ok && sameEffect(doc, stale, c) {
-				return landing{f: f, how: astray, where: stale}, true
+		for i := range e.sent {
+			if !e.since.Empty() && sameEffect(doc, e.sent[i], c) {
+				return landing{f: e.f, how: between, first: e.f.first, where: c}, true
 			}
 		}
-	}
-	for _, g := range m.ghosts {
-		for _, first := range []bool{g.first, !g.first} {
-			if sameEffect(doc, prediction(g, before, first, steps), c) {
-				return landing{f: g, how: unasked, first: first}, true
-			}
+		if edits := e.set[0].Edits(); len(edits) > 1 && sameEffect(doc, covering(e.set[0], edits), c) {
+			return landing{f: e.f, how: over, first: e.f.first}, true
 		}
 	}
 	return landing{}, false
 }
 
-// prediction is what the edit f does to doc with steps made, if the editor rebases it.
-func prediction(f *flight, doc Document, first bool, steps []editops.ChangeSet) editops.ChangeSet {
-	pred := shifted(sound(f.set.Map(f.s.user, first)), f.s.start, doc.Len())
-	for _, step := range steps {
-		pred = sound(pred.Map(step, first))
+// unexpected recognises c as an edit of ours in the wrong place, or one that had been given up.
+func (x *expectation) unexpected(doc Document, c editops.ChangeSet) (landing, bool) {
+	if c.Empty() {
+		return landing{}, false
 	}
-	return pred
+	for _, e := range x.edits {
+		if e.ghost {
+			for i, first := range e.f.sides() {
+				if sameEffect(doc, e.set[i], c) {
+					return landing{f: e.f, how: unasked, first: first}, true
+				}
+			}
+			continue
+		}
+		if x.truthful || e.since.Empty() || len(c.Edits()) > 1 {
+			continue
+		}
+		if stale, ok := misplaced(e.f, doc, e.since); ok && sameEffect(doc, stale, c) {
+			return landing{f: e.f, how: astray, where: stale}, true
+		}
+	}
+	return landing{}, false
+}
+
+// prediction is what the edit f does to doc, the document now, if the editor rebases it.
+func prediction(f *flight, doc Document, first bool) editops.ChangeSet {
+	return shifted(sound(f.set.Map(f.s.user, first)), f.s.start, doc.Len())
 }
 
 // covering is the change of pred, which edits are, with everything between its edits deleted.
@@ -161,13 +250,9 @@ func covering(pred editops.ChangeSet, edits []editops.Edit) editops.ChangeSet {
 // maxScan bounds the text, in bytes, that is searched for the line an editor may have taken for the one meant.
 const maxScan = 1 << 20
 
-// misplaced is what f does if the editor ignores versions: the lines and columns that were sent, in a text that
-// has moved on since.
-func misplaced(f *flight, doc Document, steps []editops.ChangeSet) (editops.ChangeSet, bool) {
-	since := f.since
-	for _, step := range steps {
-		since = sound(since.Compose(step))
-	}
+// misplaced is what f does if the editor ignores versions: the lines and columns that were sent, in doc, where since
+// has happened meanwhile.
+func misplaced(f *flight, doc Document, since editops.ChangeSet) (editops.ChangeSet, bool) {
 	from, _, ok := hull(since.Edits())
 	if !ok || from >= f.raw.End && from > f.raw.Start || f.raw.End-from > maxScan {
 		return editops.ChangeSet{}, false
@@ -191,7 +276,7 @@ func samePosition(a, b Document, from, pos int) (int, bool) {
 	for range strings.Count(head, "\n") {
 		i := strings.IndexByte(rest[at:], '\n')
 		if i < 0 {
-			return 0, false
+			return b.Len(), from+len(rest) == b.Len() // there are not so many lines any more
 		}
 		at += i + 1
 	}
@@ -207,7 +292,7 @@ func (m *Machine) land(doc Document, l landing) {
 	switch l.how {
 	case over:
 		// What the user had typed within it is gone. It was the editor's doing, and all we can do is say so.
-		edits := prediction(l.f, doc, l.first, nil).Edits()
+		edits := prediction(l.f, doc, l.first).Edits()
 		var gone []editops.Edit
 		var text strings.Builder
 		for i := 1; i < len(edits); i++ {
@@ -220,18 +305,24 @@ func (m *Machine) land(doc Document, l landing) {
 		doc = viewOf(doc, del)
 		m.land(doc, landing{f: l.f, first: l.first})
 		s.forceLost(fmt.Sprintf("the editor wrote over %q, which was typed meanwhile", text.String()))
+	case between:
+		made := prediction(l.f, doc, l.first)
+		m.land(doc, landing{f: l.f, first: l.first})
+		// The text is the truth: as if the user had then moved what stands on the other side.
+		fix := turning(doc, made, l.where)
+		m.others(viewOf(doc, made), fix, nil)
 	case astray:
 		m.flight = nil
 		s.pending = sound(l.f.cs.Compose(s.pending))
 		m.user(doc, []editops.ChangeSet{l.where})
 		m.strays = append(m.strays, stray{s, l.where.InvertFunc(doc.Slice)})
-		s.forceLost("the editor put an edit in the wrong place, since it does not look at versions")
+		s.forceLost(misplacedReason)
 	case unasked:
-		made := prediction(l.f, doc, l.first, nil)
+		made := prediction(l.f, doc, l.first)
 		m.repair(l.f, l.first)
 		m.others(doc, made, s)
 	case asSent:
-		made := prediction(l.f, doc, l.first, nil)
+		made := prediction(l.f, doc, l.first)
 		l.f.first = l.first
 		l.f.seen = true
 		for _, e := range made.Edits() {
@@ -247,121 +338,229 @@ func (m *Machine) land(doc Document, l landing) {
 	}
 }
 
+// turning is what turns the text that x makes of doc into the one that y makes of it.
+func turning(doc Document, x, y editops.ChangeSet) editops.ChangeSet {
+	xs, xe, _ := hull(x.Edits())
+	ys, ye, _ := hull(y.Edits())
+	from, to := min(xs, ys), max(xe, ye)
+	a, b := viewOf(doc, x), viewOf(doc, y)
+	edits := difference(a.Slice(from, to+a.Len()-doc.Len()), b.Slice(from, to+b.Len()-doc.Len()))
+	for i := range edits {
+		edits[i].Start += from
+		edits[i].End += from
+	}
+	return sound(editops.NewChangeSet(a.Len(), edits...))
+}
+
 // within finds the edit on its way in a change that holds more than it, from a client that syncs whole texts or
 // joins what it and the user did. The edit is in there when less is left to explain with it than without.
-func (m *Machine) within(doc Document, c editops.ChangeSet) bool {
+// The change c is of doc, which the user's steps have made of before; x is what to look for there.
+func (m *Machine) within(before Document, steps []editops.ChangeSet, doc Document, c editops.ChangeSet, x *expectation) bool {
 	f := m.flight
 	if f == nil || f.seen {
 		return false
 	}
-	pred := prediction(f, doc, f.first, nil)
+	joined := inserts(c.Edits())
+	if !joined && !m.coarse {
+		return false // one deletion is one deletion, and the user's
+	}
+	pred := x.edits[0].set[0]
 	ps, pe, ok := hull(pred.Edits())
 	if !ok {
 		return false
 	}
-	// The stretch of c that touches the edit.
-	from, to, grow := -1, -1, 0
-	edits := c.Edits()
-	for _, e := range edits {
-		if e.Start > pe || e.End < ps {
+	with := viewOf(doc, pred)
+	shift := with.Len() - doc.Len()
+	// The stretch [from, to) of what touches the edit, or might: where the same text stands before and behind a
+	// change, there is no telling which of the two was changed. The user's changes elsewhere are left alone.
+	slack := min(2*(pe-ps)+shift, maxLine)
+	from, to, grow := ps, pe, 0
+	var above, below []editops.Edit
+	apart := 0 // bytes in above and below
+	for _, e := range c.Edits() {
+		switch {
+		case e.End < ps-slack:
+			above = append(above, e)
+		case e.Start > pe+slack:
+			below = append(below, editops.Edit{Start: e.Start + shift, End: e.End + shift, New: e.New})
+		default:
+			from, to = min(from, e.Start), max(to, e.End)
+			grow += len(e.New) - (e.End - e.Start)
 			continue
 		}
-		if from < 0 {
-			from = e.Start
-		}
-		to = e.End
-		grow += len(e.New) - (e.End - e.Start)
+		apart += e.End - e.Start + len(e.New)
 	}
-	if from < 0 {
+	at := c.MapOffset(from, -1)
+	now := viewOf(doc, c).Slice(at, at+to-from+grow)
+	predicted := with.Slice(from, to+shift)
+	rest := difference(predicted, now)
+	cost := distance(predicted, now) + apart
+	without := distance(doc.Slice(from, to), now) + apart
+	del := deletions(pred)
+	writes := strings.TrimSpace(f.raw.New) != "" // blanks are everywhere, and prove nothing
+	if writes {
+		// The user may have deleted the same; the new text has to be there as well.
+		bare := viewOf(doc, del).Slice(from, to+del.LenAfter()-doc.Len())
+		without = min(without, distance(bare, now)+apart)
+	}
+	found := cost < without
+	displaced := found && (displaced(f, predicted, rest) || inserts(rest) && !joined)
+	for i := range rest {
+		rest[i].Start += from
+		rest[i].End += from
+	}
+	user, err := editops.NewChangeSet(with.Len(), slices.Concat(above, rest, below)...)
+	if err != nil || user.LenAfter() != c.LenAfter() {
 		return false
 	}
-	from, to = min(from, ps), max(to, pe)
-	at := c.MapOffset(from, -1)
-	with := viewOf(doc, pred)
-	now := viewOf(doc, c).Slice(at, at+to-from+grow)
-	old := doc.Slice(from, to)
-	left := editops.Diff(with.Slice(from, to+with.Len()-doc.Len()), now)
-	cost, without := weight(left), weight(editops.Diff(old, now))
-	if stray, ok := strayWithin(f, c, doc, from, old, now); ok && stray < cost && stray < without {
+	stray, at, ok := m.strayWithin(f, doc, c, sound(x.edits[0].since.Compose(c)))
+	if user.MapOffset(ps, -1) <= at && at <= user.MapOffset(ps, 1) {
+		ok = false // the wrong place is the right one
+	}
+	if ok && stray < cost && stray < without || !m.Truthful && writes && (displaced || !found && elsewhere(f, doc, c)) {
 		m.flight = nil
 		f.s.pending = sound(f.cs.Compose(f.s.pending))
+		m.user(before, steps)
 		m.user(doc, []editops.ChangeSet{c})
-		f.s.forceLost("the editor put an edit in the wrong place, since it does not look at versions")
+		f.s.forceLost(misplacedReason)
 		return true
 	}
-	if cost >= without {
+	if !found || displaced && !writes { // the user deleted something else
 		return false
 	}
-	// What the user did: the rest of the stretch, and the changes that do not touch it.
-	var rest []editops.Edit
-	shift := with.Len() - doc.Len()
-	for _, e := range edits {
-		if e.End < ps {
-			rest = append(rest, e)
-		}
-	}
-	for _, e := range left {
-		rest = append(rest, editops.Edit{Start: e.Start + from, End: e.End + from, New: e.New})
-	}
-	for _, e := range edits {
-		if e.Start > pe {
-			rest = append(rest, editops.Edit{Start: e.Start + shift, End: e.End + shift, New: e.New})
-		}
-	}
-	set, err := editops.NewChangeSet(with.Len(), rest...)
-	if err != nil || set.LenAfter() != c.LenAfter() {
-		return false
-	}
+	m.user(before, steps)
 	m.land(doc, landing{f: f, first: f.first})
-	m.user(with, []editops.ChangeSet{set})
+	m.user(with, []editops.ChangeSet{user})
 	return true
 }
 
-// strayWithin is how much is left to explain of now, the text that c makes of old (at from in doc), if the edit
-// stands in it at the line and column it was sent for.
-func strayWithin(f *flight, c editops.ChangeSet, doc Document, from int, old, now string) (int, bool) {
-	since := sound(f.since.Compose(c))
-	first, _, ok := hull(since.Edits())
-	if !ok || f.raw.New == "" || f.raw.Start-first > maxScan {
-		return 0, false
+// deletions is set without what it inserts.
+func deletions(set editops.ChangeSet) editops.ChangeSet {
+	edits := set.Edits()
+	for i := range edits {
+		edits[i].New = ""
+	}
+	return sound(editops.NewChangeSet(set.LenBefore(), edits...))
+}
+
+const misplacedReason = "the editor put an edit in the wrong place, since it does not look at versions"
+
+// maxStray bounds the text, in bytes, that is searched for an edit in the wrong place.
+const maxStray = 64 << 10
+
+// strayWithin is how much of c is left to explain if the edit stands in it, at offset at, at the line and column that
+// it was sent for, instead of where the user's changes have moved it; since, with c, is what happened meanwhile.
+func (m *Machine) strayWithin(f *flight, doc Document, c, since editops.ChangeSet) (cost, at int, ok bool) {
+	from, to, ok := hull(c.Edits())
+	first, _, _ := hull(since.Edits())
+	if !ok || m.Truthful || to-from > maxStray || f.raw.Start-first > maxScan {
+		return 0, 0, false
 	}
 	after := viewOf(doc, c)
-	at, ok := samePosition(f.base, after, min(first, f.raw.Start), f.raw.Start)
+	at, ok = samePosition(f.base, after, min(first, f.raw.Start), f.raw.Start)
 	if !ok {
-		return 0, false
+		return 0, 0, false
 	}
-	at -= c.MapOffset(from, -1)
-	if at < 0 || at+len(f.raw.New) > len(now) || now[at:at+len(f.raw.New)] != f.raw.New {
-		return 0, false
+	slack := len(f.raw.New) + f.raw.End - f.raw.Start // see within
+	from, to = max(0, from-slack), min(doc.Len(), to+slack)
+	old, now := doc.Slice(from, to), after.Slice(from, to+after.Len()-doc.Len())
+	text, here := f.raw.New, at-from
+	if here < 0 || here+len(text) > len(now) || now[here:here+len(text)] != text {
+		return 0, 0, false
 	}
-	bare := now[:at] + now[at+len(f.raw.New):]
-	return max(0, weight(editops.Diff(old, bare))-(f.raw.End-f.raw.Start)), true
+	bare := now[:here] + now[here+len(text):]
+	gone := f.raw.End - f.raw.Start
+	if gone == 0 {
+		return distance(old, bare), at, true
+	}
+	// As much as it was to delete, in bytes or in lines, must be missing there.
+	lines := strings.Count(f.base.Slice(f.raw.Start, f.raw.End), "\n")
+	shift := 0
+	left := difference(old, bare)
+	for _, e := range left {
+		size := e.End - e.Start
+		if e.Start+shift <= here && here <= e.Start+shift+len(e.New) && size > 0 && (text != "" || e.New == "") {
+			switch {
+			case size == gone || strings.Count(old[e.Start:e.End], "\n") == lines:
+				return weight(left) - size, at, true
+			case text != "" && size > gone:
+				return weight(left) - gone, at, true
+			}
+		}
+		shift += len(e.New) - size
+	}
+	return 0, 0, false
 }
 
-// weight is how many bytes edits delete and insert.
-func weight(edits []editops.Edit) int {
-	n := 0
-	for _, e := range edits {
-		n += e.End - e.Start + len(e.New)
+// displaced says that the user, besides the edit f, would have moved a line across it, or would have put back one
+// that it deleted. It is likelier then that the edit landed in the wrong place. rest is what the user would have
+// done, against predicted.
+func displaced(f *flight, predicted string, rest []editops.Edit) bool {
+	inserted := func(line string) bool {
+		return slices.ContainsFunc(rest, func(e editops.Edit) bool { return strings.Contains(e.New, line) })
 	}
-	return n
+	gone := []string{f.base.Slice(f.raw.Start, f.raw.End)}
+	for _, e := range rest {
+		gone = append(gone, predicted[e.Start:e.End])
+	}
+	for _, text := range gone {
+		for line := range strings.SplitSeq(text, "\n") {
+			if line = strings.TrimSpace(line); len(line) >= 3 && inserted(line) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
-// stepsOf makes change sets of a notification's edits; ok is false when they do not fit the document.
-func stepsOf(doc Document, edits []editops.Edit) (steps []editops.ChangeSet, ok bool) {
+// inserts says that there is new text in edits.
+func inserts(edits []editops.Edit) bool {
+	return slices.ContainsFunc(edits, func(e editops.Edit) bool { return e.New != "" })
+}
+
+// elsewhere says that c puts the text of f somewhere, though not where it belongs, perhaps with something typed in
+// the middle of it. Sending it again would double it.
+func elsewhere(f *flight, doc Document, c editops.ChangeSet) bool {
+	text := strings.TrimSpace(f.raw.New)
+	from, to, ok := hull(c.Edits())
+	if !ok || len(text) < 3 || to-from > maxStray {
+		return false
+	}
+	from, to = max(0, from-len(text)), min(doc.Len(), to+len(text))
+	old, now := doc.Slice(from, to), viewOf(doc, c).Slice(from, to+c.LenAfter()-c.LenBefore())
+	if strings.Count(now, text) > strings.Count(old, text) {
+		return true
+	}
+	var inserted strings.Builder
+	for _, e := range difference(old, now) {
+		inserted.WriteString(e.New)
+	}
+	// In a long paste any short text can be found letter by letter.
+	if len(text) < 4 || inserted.Len() > 2*len(text)+64 {
+		return false
+	}
+	same, ok := common(text, inserted.String())
+	return ok && 10*same >= 8*len(text)
+}
+
+// stepsOf makes change sets of a notification's edits; coarse says that one of them replaced text by itself, so that
+// it may be more than one change, and ok is false when they do not fit the document.
+func stepsOf(doc Document, edits []editops.Edit) (steps []editops.ChangeSet, coarse, ok bool) {
 	for _, e := range edits {
 		n := doc.Len()
 		if e.Start < 0 || e.End < e.Start || e.End > n {
-			return nil, false
+			return nil, false, false
 		}
-		set := sound(editops.NewChangeSet(n, trim(doc, e)))
+		fine := trim(doc, e)
+		coarse = coarse || fine != e
+		set := sound(editops.NewChangeSet(n, fine))
 		if set.Empty() {
 			continue
 		}
 		steps = append(steps, set)
 		doc = viewOf(doc, set)
 	}
-	return steps, true
+	return steps, coarse, true
 }
 
 func lenAfter(doc Document, steps []editops.ChangeSet) int {
@@ -405,7 +604,7 @@ func (m *Machine) refined(doc Document, step editops.ChangeSet) editops.ChangeSe
 			fine = append(fine, e)
 			continue
 		}
-		for _, d := range editops.Diff(doc.Slice(e.Start, e.End), e.New) {
+		for _, d := range difference(doc.Slice(e.Start, e.End), e.New) {
 			fine = append(fine, editops.Edit{Start: d.Start + e.Start, End: d.End + e.Start, New: d.New})
 		}
 	}

@@ -27,19 +27,21 @@ func (s String) Slice(i, j int) string { return string(s[i:j]) }
 
 // view is base with a change made, without making it: documents are big and changes are small.
 type view struct {
-	base  Document
-	edits []editops.Edit
-	n     int
+	base Document
+	set  editops.ChangeSet
 }
 
 func viewOf(base Document, set editops.ChangeSet) Document {
 	if set.Empty() {
 		return base
 	}
-	return view{base, set.Edits(), set.LenAfter()}
+	if v, ok := base.(view); ok {
+		return view{v.base, sound(v.set.Compose(set))}
+	}
+	return view{base, set}
 }
 
-func (v view) Len() int { return v.n }
+func (v view) Len() int { return v.set.LenAfter() }
 
 func (v view) Slice(i, j int) string {
 	var b strings.Builder
@@ -56,7 +58,7 @@ func (v view) Slice(i, j int) string {
 			b.WriteString(v.base.Slice(lo, hi))
 		}
 	}
-	for _, e := range v.edits {
+	for _, e := range v.set.Edits() {
 		if e.Start+shift >= j {
 			break
 		}

@@ -94,11 +94,16 @@ type Machine struct {
 	flight  *flight
 	ghosts  []*flight // given up as dropped; the text may still arrive
 	strays  []stray
+	coarse  bool // the last didChange replaced text by itself
 	wait    bool // refused for a version that is the newest we know: the next didChange brings a newer one
 	// DropsStale says that the editor answers applied:true to an edit for an old version and drops it (Neovim).
 	// Such an answer then counts as a refusal when a didChange overtook the edit. Without it the machine waits
 	// for one more didChange, since an editor that rebases (Zed) may yet show the text.
 	DropsStale bool
+	// Truthful says that the editor is known to refuse an edit for an old version. Without it the machine also
+	// looks for its edits where an editor puts them that does not look at versions, and may, rarely, take for
+	// one what the user did.
+	Truthful bool
 }
 
 // flight is an edit on its way.
@@ -189,7 +194,7 @@ func (m *Machine) Finish(id StreamID) {
 // complete ends a stream of which nothing is left to do.
 func (m *Machine) complete(s *stream) {
 	if s.state == Delivering && s.pending.Empty() && !m.flies(s) {
-		s.state = Done
+		s.state, s.reason, s.pausing = Done, "", false
 	}
 }
 
@@ -213,10 +218,10 @@ func (m *Machine) Closed() {
 	m.wait, m.ghosts, m.strays = false, nil, nil
 }
 
-// Resume lets a Paused stream go on with what is left of it.
+// Resume lets a Paused or Stopped stream go on with what is left of it.
 func (m *Machine) Resume(id StreamID) error {
 	s := m.stream(id)
-	if s == nil || s.state != Paused {
+	if s == nil || s.state != Paused && s.state != Stopped {
 		return ErrUnknown
 	}
 	for _, o := range m.streams {

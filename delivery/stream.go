@@ -289,10 +289,10 @@ func (s *stream) advance(cs editops.ChangeSet, first bool) {
 	s.end += grow
 }
 
-// touched says that the user changed something within set's range.
+// touched says that the user changed something within set's range, or at its ends.
 func (s *stream) touched(set editops.ChangeSet) bool {
 	from, to, _ := hull(set.Edits())
-	return slices.ContainsFunc(s.user.Edits(), func(u editops.Edit) bool { return u.Start < to && u.End > from })
+	return slices.ContainsFunc(s.user.Edits(), func(u editops.Edit) bool { return u.Start <= to && u.End >= from })
 }
 
 // moved is spans after edits (sorted, against the text that the spans are of); with own, what they insert is
