@@ -27,6 +27,14 @@ type DocumentEdit struct {
 // each edit); "" sends none. Edits that are out of order, overlap, leave the document, or split a character
 // or a "\r\n" are refused before anything is sent, since clients crash on them (D15).
 func (c *Client) ApplyEdit(ctx context.Context, label string, edits ...DocumentEdit) (*protocol.ApplyWorkspaceEditResult, error) {
+	params, err := c.applyEditParams(label, edits...)
+	if err != nil {
+		return nil, err
+	}
+	return c.ApplyWorkspaceEdit(ctx, params)
+}
+
+func (c *Client) applyEditParams(label string, edits ...DocumentEdit) (*protocol.ApplyWorkspaceEditParams, error) {
 	params := &protocol.ApplyWorkspaceEditParams{}
 	if label != "" {
 		params.Label = &label
@@ -54,7 +62,7 @@ func (c *Client) ApplyEdit(ctx context.Context, label string, edits ...DocumentE
 		}
 		params.Edit.DocumentChanges = append(params.Edit.DocumentChanges, change)
 	}
-	return c.ApplyWorkspaceEdit(ctx, params)
+	return params, nil
 }
 
 // ApplyWorkspaceEdit sends params as they are, for edits with annotations, snippets or file operations.

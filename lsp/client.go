@@ -64,6 +64,7 @@ type Client struct {
 	SparkEdit bool
 
 	conn   jsonrpc2.Conn
+	stream *stream
 	root   context.Context
 	tokens atomic.Int64 // progress tokens made so far
 }

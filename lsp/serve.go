@@ -387,7 +387,7 @@ func (s *server) initialize(_ context.Context, raw []byte) (any, error) {
 		return nil, jsonrpc2.Errorf(jsonrpc2.InvalidParams, "invalid params: %v", err)
 	}
 	client := newClient(&params)
-	client.root, client.conn = s.root, s.conn
+	client.root, client.conn, client.stream = s.root, s.conn, s.stream
 	result := &protocol.InitializeResult{}
 	if s.p.Initialize != nil {
 		var err error

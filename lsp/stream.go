@@ -25,6 +25,8 @@ type stream struct {
 	log    *zap.Logger
 	ended  func(error) // told when the client's input has ended, io.EOF for a clean end
 
+	inOrder inOrder
+
 	stopped atomic.Bool // after exit: nothing is read any more
 	onLoop  atomic.Bool // a notification handler runs on the read loop
 
@@ -72,7 +74,7 @@ func (s *stream) Read(ctx context.Context) (jsonrpc2.Message, int64, error) {
 			var frame []byte
 			var n int64
 			if frame, n, err = s.frames.ReadFrame(ctx); err == nil {
-				if msg := s.decode(frame); msg != nil {
+				if msg := s.decode(frame); msg != nil && !s.inOrder.answered(msg) {
 					return msg, n, nil
 				}
 				continue
@@ -100,6 +102,19 @@ func (s *stream) Write(ctx context.Context, msg jsonrpc2.Message) (int64, error)
 		return 0, err
 	}
 	return s.frames.Write(context.WithoutCancel(ctx), msg)
+}
+
+// writeFrame sends a message of ours that the connection knows nothing of, by the rules of Write.
+func (s *stream) writeFrame(ctx context.Context, body []byte) error {
+	limit := outboxBound
+	if s.onLoop.Load() {
+		limit = outboxLimit
+	}
+	if err := s.out.wait(ctx, limit); err != nil {
+		return err
+	}
+	_, err := s.frames.WriteFrame(context.WithoutCancel(ctx), body)
+	return err
 }
 
 // Close implements jsonrpc2.Stream. The connection calls it with a lock held.

@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
 	"go.uber.org/zap"
 
 	"github.com/spark-lsp/spark-lsp/delivery"
+	"github.com/spark-lsp/spark-lsp/editops"
 	"github.com/spark-lsp/spark-lsp/lsp"
 )
 
@@ -115,39 +117,54 @@ func (d *document) moveLocked() {
 	}
 }
 
-// pump carries the machine's edits to the editor, one at a time, until no edit is under way. The reply comes back
-// here; the echo, which is the proof, comes through changed.
+// pump carries the machine's edits to the editor, one at a time, until no edit is under way. The answer comes back on
+// the read loop, in the order of the wire with the changes of the document; the echo, which is the proof, comes
+// through changed.
 func (d *document) pump(ctx context.Context) {
 	for {
 		d.mu.Lock()
 		send, ok := d.machine.Next()
-		if !ok {
-			if !d.machine.Busy() {
-				d.pumping = false
-				d.mu.Unlock()
-				return
-			}
+		if !ok && !d.machine.Busy() {
+			d.pumping = false
 			d.mu.Unlock()
-			select {
-			case <-d.wake:
-				continue
-			case <-ctx.Done():
-				return
-			}
-		}
-		doc, e := d.doc, d.running[send.Streams[0]]
-		d.mu.Unlock()
-
-		applied, err := d.apply(ctx, doc, e, send)
-		if ctx.Err() != nil {
 			return
 		}
-		if err != nil {
-			d.s.log.Info("the editor refused an edit", zap.String("why", err.Error()))
+		var e *edit
+		if ok {
+			e = d.running[send.Streams[0]]
 		}
-		d.mu.Lock()
-		d.machine.Replied(applied && err == nil)
-		d.moveLocked()
+		doc := d.doc
 		d.mu.Unlock()
+		if ok {
+			if err := d.send(ctx, doc, e, send.Edit); err != nil {
+				d.replied(false, err)
+			}
+		}
+		select {
+		case <-d.wake:
+		case <-ctx.Done():
+			return
+		}
 	}
+}
+
+// send sends one edit to the editor. It carries a label only where somebody waits for it: our Neovim handler joins
+// edits with the same one into one undo step. Neovim itself would print it.
+func (d *document) send(ctx context.Context, doc *lsp.Document, e *edit, edit editops.Edit) error {
+	label := ""
+	if p := d.s.profile(); p.Label && e != nil {
+		label = fmt.Sprintf("spark:%d", e.id)
+	}
+	return d.s.client.SendEdit(ctx, label, lsp.DocumentEdit{Document: doc, Edits: []editops.Edit{edit}}, d.replied)
+}
+
+// replied takes the editor's answer to the edit in flight.
+func (d *document) replied(applied bool, err error) {
+	if err != nil {
+		d.s.log.Info("the editor refused an edit", zap.Error(err))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.machine.Replied(applied && err == nil)
+	d.moveLocked()
 }

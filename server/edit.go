@@ -320,17 +320,6 @@ func (d *document) stop(stream delivery.StreamID) {
 	d.moveLocked()
 }
 
-// apply sends one edit to the editor and returns its reply. An edit carries a label only where somebody waits for
-// it: our Neovim handler joins edits with the same one into one undo step. Neovim itself would print it.
-func (d *document) apply(ctx context.Context, doc *lsp.Document, e *edit, send delivery.Send) (bool, error) {
-	label := ""
-	if p := d.s.profile(); p.Label && e != nil {
-		label = fmt.Sprintf("spark:%d", e.id)
-	}
-	result, err := d.s.client.ApplyEdit(ctx, label, lsp.DocumentEdit{Document: doc, Edits: []editops.Edit{send.Edit}})
-	return err == nil && result.Applied, err
-}
-
 // stopEdits cancels the running edits that match. What they have written stays.
 func (s *Server) stopEdits(match func(*edit) bool) {
 	s.mu.Lock()
