@@ -1,0 +1,414 @@
+package offline
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spark-lsp/spark-lsp/session"
+)
+
+// corpus is a public module, pinned, from which every nth file is held out of the index and completed.
+type corpus struct {
+	language   string
+	fetch      func(ctx context.Context, module string) (dir string, err error)
+	module     string
+	extensions string
+	nth        uint32
+	note       string
+}
+
+var corpora = []corpus{
+	{"Go", goModule, "golang.org/x/tools@v0.52.0", ".go", 20, ""},
+	{"TypeScript", npmPackage, "viem@2.57.20", ".ts .tsx", 40, ""},
+	{"C++", npmPackage, "re2@1.21.4", ".cc .h", 20, ""},
+	{"Python", npmPackage, "node-gyp@11.0.0", ".py", 6, "other files of it were learned from"},
+}
+
+// goModule and npmPackage use the ordinary clients with whatever they are configured with.
+func goModule(ctx context.Context, module string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
+	cmd.Dir = os.TempDir() // outside of this module: go.sum must not change
+	out, err := cmd.Output()
+	if err != nil {
+		return "", err
+	}
+	var got struct{ Dir string }
+	err = json.Unmarshal(out, &got)
+	return got.Dir, err
+}
+
+func npmPackage(ctx context.Context, module string) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "spark-lsp", "testdata", strings.NewReplacer("/", "_", "@", "_").Replace(module))
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	tmp, err := os.MkdirTemp("", "pack")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	cmd := exec.CommandContext(ctx, "npm", "pack", "--silent", module)
+	cmd.Dir = tmp
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("npm pack: %w: %s", err, out)
+	}
+	balls, _ := filepath.Glob(filepath.Join(tmp, "*.tgz"))
+	if len(balls) != 1 {
+		return "", fmt.Errorf("npm pack made %d files", len(balls))
+	}
+	if err := unpack(balls[0], dir+".part"); err != nil {
+		return "", err
+	}
+	return dir, os.Rename(dir+".part", dir)
+}
+
+func unpack(ball, dir string) error {
+	f, err := os.Open(ball)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	zip, err := gzip.NewReader(f)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for r := tar.NewReader(zip); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if h.Typeflag != tar.TypeReg {
+			continue
+		}
+		if err := root.MkdirAll(filepath.Dir(h.Name), 0o755); err != nil {
+			return err
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		if err := root.WriteFile(h.Name, data, 0o644); err != nil {
+			return err
+		}
+	}
+}
+
+// load reads a corpus and says which of its files are held out: chosen by a hash of the path, never by content.
+func (c corpus) load(t testing.TB) (texts map[string]string, held []string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	dir, err := c.fetch(ctx, c.module)
+	if err != nil {
+		t.Skipf("skipped: %s cannot be had: %v", c.module, err)
+	}
+	texts = map[string]string{}
+	err = filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !slices.Contains(strings.Fields(c.extensions), filepath.Ext(file)) || strings.HasSuffix(file, ".d.ts") {
+			return err
+		}
+		data, err := os.ReadFile(file)
+		if err != nil || len(data) > 512<<10 || bytes.IndexByte(data, 0) >= 0 {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, file)
+		rel = filepath.ToSlash(rel)
+		texts[rel] = string(data)
+		h := fnv.New32a()
+		io.WriteString(h, rel)
+		if h.Sum32()%c.nth == 0 && len(data) < 120<<10 {
+			held = append(held, rel)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(held)
+	return texts, held
+}
+
+func indexed(texts map[string]string, held []string) *Engine {
+	e := New(Options{})
+	names := make([]string, 0, len(texts))
+	for name := range texts {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if !slices.Contains(held, name) {
+			e.AddFile(name, "", texts[name])
+		}
+	}
+	return e
+}
+
+// ratio is a count of hits among tries.
+type ratio struct{ hits, tries float64 }
+
+func (r *ratio) add(hit bool) {
+	r.tries++
+	if hit {
+		r.hits++
+	}
+}
+
+func (r ratio) percent() float64 { return 100 * r.hits / max(r.tries, 1) }
+
+// quality is what one corpus says about the engine. Cursors sit in held-out files; the document is what
+// stands above the cursor, and with below also the lines after the cursor's.
+type quality struct {
+	mrr, top1          ratio // next token of any kind, comments dropped, top 10
+	names              ratio // next token where it is a name, top 1
+	afterTwo, dabbrev  ratio // names of more than 4 characters after 2 are typed
+	line               ratio // rest of the line, exact, cursor behind the first token with 3 or more left
+	shownLine          ratio // of those where the engine speaks by itself: all it says stands there
+	shownName          ratio // the same after two typed characters
+	slowest            []time.Duration
+	lineAsks, nameAsks int
+}
+
+const samples = 2500 // cursors of each kind in each corpus
+
+func measure(e *Engine, texts map[string]string, held []string, below bool) *quality {
+	q := &quality{}
+	st := e.index.state.Load()
+	words := st.vocab.snapshot()
+	total := 0
+	for _, name := range held {
+		total += len(texts[name])
+	}
+	// A token has 4 bytes or so.
+	every := max(1, total/4/samples)
+	r := rand.New(rand.NewPCG(1, 2))
+	m := &mixer{table: make([]int32, 1<<10)}
+	for _, name := range held {
+		text := texts[name]
+		whole := &document{syntax: syntaxOf(name, "")}
+		whole.vocab, whole.ids, whole.to = st.vocab, map[string]word{}, len(text)
+		all := whole.scan(text, 0, false)
+		column := 0
+		for i, w := range all.words {
+			if w == lineEnd {
+				column = -1
+			}
+			column++
+			start := int(all.starts[i])
+			end, ok := restOfLine(all.words, i)
+			midLine := ok && column >= 2 && end-i >= 3
+			if r.IntN(every) != 0 {
+				continue
+			}
+			lineStop := start + strings.IndexAny(text[start:]+"\n", "\r\n")
+			suffix := ""
+			if below {
+				suffix = text[lineStop:]
+			}
+			d := &document{syntax: whole.syntax}
+			d.update(source{text[:start], suffix}, st.vocab)
+			pl := d.at(place{})
+			if pl.open != inCode {
+				continue
+			}
+			if pl.typed != "" { // the name before the cursor is known to be whole here
+				pl.push(d.number(pl.typed, ident), 0, d.roles())
+				pl.typed = ""
+			}
+			want := func(got word) bool {
+				if w < localWord && got < localWord {
+					return w == got
+				}
+				return w >= localWord && got >= localWord && whole.entry(words, w).text == d.entry(words, got).text
+			}
+			m.mix(st, name, &pl, nil)
+			rank := m.rank(want)
+			q.top1.add(rank == 1)
+			q.mrr.tries++
+			if rank > 0 && rank <= 10 {
+				q.mrr.hits += 1 / float64(rank)
+			}
+			if entry := whole.entry(words, w); w >= firstWord && entry.kind == ident {
+				q.names.add(rank == 1)
+				if len(entry.text) > 4 && entry.text[0] < 0x80 && entry.text[1] < 0x80 {
+					typed := place{before: pl.before, forms: pl.forms, gaps: pl.gaps, after: pl.after, afterGaps: pl.afterGaps, typed: entry.text[:2]}
+					best, p := m.finish(st, d, name, &typed, words)
+					q.afterTwo.add(p > 0 && d.entry(words, best).text == entry.text)
+					q.dabbrev.add(dabbrev(text[:start], suffix, entry.text[:2]) == entry.text)
+					q.nameAsks++
+					if got := q.ask(e, name, text[:start+2], suffix); got != "" {
+						rest := text[start+2 : lineStop]
+						q.shownName.add(strings.HasPrefix(rest, got) && !continuesWord(rest[len(got):]))
+					}
+				}
+			}
+			if midLine {
+				best, _ := m.line(st, name, &pl, 0)
+				right := len(best.words) == end-i
+				for k := range best.words {
+					w = all.words[i+min(k, end-i-1)]
+					right = right && want(best.words[k])
+				}
+				q.line.add(right)
+				q.lineAsks++
+				if got := q.ask(e, name, text[:start], suffix); got != "" {
+					rest := text[start:lineStop]
+					q.shownLine.add(strings.HasPrefix(rest, got) && !continuesWord(rest[len(got):]))
+				}
+			}
+		}
+	}
+	return q
+}
+
+func continuesWord(rest string) bool { return rest != "" && isWordByte(rest[0]) }
+
+func (q *quality) ask(e *Engine, name, prefix, suffix string) (text string) {
+	start := time.Now()
+	for ev := range e.Stream(context.Background(), session.Request{Job: session.Completion, FIM: session.FIM{Path: name, Prefix: prefix, Suffix: suffix}}) {
+		text += ev.Text
+	}
+	q.slowest = append(q.slowest, time.Since(start))
+	return text
+}
+
+// rank of the first candidate that want says yes to; 0 when there is none.
+func (m *mixer) rank(want func(word) bool) int {
+	k := slices.IndexFunc(m.list, func(c candidate) bool { return want(c.word) })
+	if k < 0 {
+		return 0
+	}
+	rank := 1
+	for i := range m.list {
+		if m.list[i].p > m.list[k].p {
+			rank++
+		}
+	}
+	return rank
+}
+
+// dabbrev is what Emacs and Vim do without a language server: the nearest word above that begins so, else
+// the nearest below.
+func dabbrev(prefix, suffix, typed string) string {
+	word := func(s string, i int) string {
+		j := i
+		for j < len(s) && isWordByte(s[j]) {
+			j++
+		}
+		return s[i:j]
+	}
+	for end := len(prefix); ; {
+		i := strings.LastIndex(prefix[:end], typed)
+		if i < 0 {
+			break
+		}
+		if i == 0 || !isWordByte(prefix[i-1]) {
+			if w := word(prefix, i); w != typed {
+				return w
+			}
+		}
+		end = i
+	}
+	for i := 0; ; i++ {
+		k := strings.Index(suffix[i:], typed)
+		if k < 0 {
+			return ""
+		}
+		if i += k; i == 0 || !isWordByte(suffix[i-1]) {
+			if w := word(suffix, i); w != typed {
+				return w
+			}
+		}
+	}
+}
+
+// TestQuality prints how often the engine is right and holds it to what the project promises (on Go).
+func TestQuality(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short; it fetches public modules and asks some 10,000 questions")
+	}
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "corpus\tdocument\tMRR\ttop-1\tnames top-1\tafter 2 letters\tdabbrev\tline EM\tshown lines: precision\tcoverage\tshown names: precision\tcoverage\tp50\tp99")
+	defer func() {
+		w.Flush()
+		t.Logf("quality, %% (held-out files)\n%s", table.String())
+	}()
+	for _, c := range corpora {
+		t.Run(c.language, func(t *testing.T) {
+			texts, held := c.load(t)
+			e := indexed(texts, held)
+			defer e.Close()
+			for _, below := range []bool{false, true} {
+				q := measure(e, texts, held, below)
+				shows := "above"
+				if below {
+					shows = "above and below"
+				}
+				slices.Sort(q.slowest)
+				at := func(p float64) time.Duration {
+					return q.slowest[int(p*float64(len(q.slowest)-1))].Round(10 * time.Microsecond)
+				}
+				fmt.Fprintf(w, "%s\t%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%v\t%v\n", strings.TrimSpace(c.language+" "+c.module), shows,
+					q.mrr.percent(), q.top1.percent(), q.names.percent(), q.afterTwo.percent(), q.dabbrev.percent(), q.line.percent(),
+					q.shownLine.percent(), 100*q.shownLine.tries/max(1, float64(q.lineAsks)), q.shownName.percent(), 100*q.shownName.tries/max(1, float64(q.nameAsks)), at(.5), at(.99))
+				if c.note != "" && below {
+					fmt.Fprintf(w, "  (%s)\n", c.note)
+				}
+				if c.language != "Go" {
+					continue
+				}
+				for _, p := range []struct {
+					what     string
+					got, min float64
+					only     bool // below
+				}{
+					{"MRR", q.mrr.percent(), 70, false},
+					{"MRR", q.mrr.percent(), 73, true},
+					{"names after two letters", q.afterTwo.percent(), 76, true},
+					{"rest of line", q.line.percent(), 20, true},
+					{"precision of lines shown by itself", q.shownLine.percent(), 60, false},
+					{"coverage of lines shown by itself", 100 * q.shownLine.tries / float64(q.lineAsks), 5, false},
+				} {
+					if p.got < p.min && (below || !p.only) {
+						t.Errorf("%s (%s): %.1f, promised %.0f", p.what, shows, p.got, p.min)
+					}
+				}
+				if q.afterTwo.percent() < q.dabbrev.percent() {
+					t.Errorf("dabbrev is better: %.1f to %.1f", q.dabbrev.percent(), q.afterTwo.percent())
+				}
+			}
+		})
+	}
+}
