@@ -119,8 +119,9 @@ func (c *copier) find(st *state, name string, pl *place) {
 }
 
 const (
-	contenders = 4  // lines that the mixture compares
-	maxMixes   = 14 // contexts that it is asked about for them
+	contenders = 3   // lines that the mixture compares
+	maxMixes   = 8   // contexts that it is asked about for them, which bounds the time of a question
+	unasked    = .85 // what a token counts that it was not asked about: the later ones of a long line are easy
 )
 
 // line proposes the rest of the cursor's line: of the lines with most votes the one that is most likely
@@ -148,7 +149,7 @@ func (m *mixer) line(st *state, name string, pl *place, floor float64) (best cop
 	walk = func(group []int, at int) {
 		if mixes++; mixes > maxMixes {
 			for _, g := range group {
-				p[g] = 0 // not asked to the end, so not known
+				p[g] *= math.Pow(unasked, float64(len(list[g].words)-at+1))
 			}
 			return
 		}

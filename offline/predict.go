@@ -131,7 +131,11 @@ func (m *mixer) scanDocument(pl *place) {
 		}
 	}
 	here := m.shapes(last)
-	for j := n - 1; j >= max(1, n-recentPast); j-- {
+	past := recentPast
+	if m.sample > 0 {
+		past /= 4
+	}
+	for j := n - 1; j >= max(1, n-past); j-- {
 		if m.keep != nil && !m.keep(before[j]) {
 			continue
 		}
