@@ -236,7 +236,7 @@ func (d *demoCmd) edit(ctx context.Context, p process, s *screen) error {
 		}
 		s.say("First edit on the screen after %s, all of it after %s, in %d edits; %s.", ms(first), ms(time.Since(began)), edits, p.Message)
 		s.say("")
-		s.say("Next: docs/editors tells how to set up yours.")
+		s.say("Next: the README tells how to set up your editor.")
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

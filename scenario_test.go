@@ -40,6 +40,7 @@ import (
 //	env NAME=VALUE
 //	init JSON                    initializationOptions
 //	crlf FILE, cr FILE, nofinalnewline FILE     what a txtar file cannot hold
+//	shell                        the editor applies spark/edit/delta, as our own shells do
 //	status 401                   the endpoint refuses every connection so
 //	remote                       the endpoint is not recognised as one on this machine
 //	-- NAME --                   a document; ‸ marks the cursor
@@ -61,7 +62,7 @@ import (
 //	model  cancelled [NAME] | forked [NAME] | tokens N
 //	want   item NAME [starts] TEXT | popup NAME TEXT | none NAME | answer NAME | error NAME CODE
 //	want   action TITLE | disabled TITLE REASON
-//	want   message TEXT | question TEXT | progress KIND [TEXT] | status PROVIDER
+//	want   message TEXT | question TEXT | progress KIND [TEXT] | status PROVIDER | received METHOD [TEXT]
 //	want   contains FILE TEXT (now) | written FILE TEXT (waits) | edits at most|at least N | refusals N | drops N | nowhere TEXT | logged TEXT
 //
 // Texts are in Go's double quotes.
@@ -128,7 +129,7 @@ func playScenario(t *testing.T, file string) {
 	env := map[string]string{"SPARK_PROVIDER": "openai", "SPARK_API_KEY": scenarioKey, "XDG_STATE_HOME": t.TempDir(), "XDG_CONFIG_HOME": t.TempDir()}
 	opts := editor.Options{Name: "helix", Encodings: []string{"utf-8", "utf-16", "utf-32"}, Policy: s.policy.apply, Choose: s.choose}
 	lo := loopback.Options{Respond: loopback.Manual, Interrupt: true, Key: scenarioKey}
-	remote := false
+	remote, shell := false, false
 	var script string
 	want := map[string]string{}
 	ends := map[string]func(string) string{}
@@ -161,6 +162,9 @@ func playScenario(t *testing.T, file string) {
 					lo.Key = "another key"
 				case "remote":
 					remote = true
+				case "shell":
+					shell = true
+					opts.Capabilities = map[string]any{"experimental": map[string]any{"sparkEdit": 1}}
 				case "crlf":
 					ends[arg] = func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 				case "cr":
@@ -215,6 +219,9 @@ func playScenario(t *testing.T, file string) {
 		t.Fatalf("starting: %v", err)
 	}
 
+	if shell {
+		go s.applyDeltas()
+	}
 	// Line numbers are those of the file, so that a failure can be clicked.
 	first := bytes.Count(raw[:bytes.Index(raw, []byte("-- script --"))], []byte("\n")) + 2
 	for i, line := range strings.Split(strings.TrimRight(script, "\n"), "\n") {
@@ -503,6 +510,34 @@ func (s *stage) listActions() error {
 	}, &s.actions)
 }
 
+// applyDeltas is what a shell of ours does: apply on the version that a delta names and on no other, and say so.
+// It ends with the connection.
+func (s *stage) applyDeltas() {
+	for {
+		m, err := s.ed.WaitReceived(context.Background(), "spark/edit/delta")
+		if err != nil {
+			return
+		}
+		var d struct {
+			ID, Seq int
+			URI     string
+			Version int32
+			Edits   []protocol.TextEdit
+		}
+		if err := json.Unmarshal(m.Params, &d); err != nil || len(d.Edits) != 1 {
+			s.t.Errorf("delta %s: %v", m.Params, err)
+			return
+		}
+		start, ok1 := s.ed.Offset(d.URI, d.Edits[0].Range.Start)
+		end, ok2 := s.ed.Offset(d.URI, d.Edits[0].Range.End)
+		applied := ok1 && ok2 && s.ed.Version(d.URI) == d.Version && s.policy.apply(editor.Incoming{}).Applied
+		if applied {
+			_ = s.ed.Replace(d.URI, start, end, d.Edits[0].NewText)
+		}
+		_ = s.ed.Notify("spark/edit/ack", map[string]any{"id": d.ID, "seq": d.Seq, "applied": applied})
+	}
+}
+
 // countingPolicy treats the next few edits of the server badly, and the rest as then says.
 type countingPolicy struct {
 	then  editor.ApplyPolicy
@@ -732,6 +767,12 @@ func (s *stage) want(verb string, args []string) error {
 		return fmt.Errorf("the actions are %+v", s.actions)
 	case "message":
 		_, err := s.ed.WaitMessage(s.ctx, args[0])
+		return err
+	case "received":
+		m, err := s.ed.WaitReceived(s.ctx, args[0])
+		if err == nil && !bytes.Contains(m.Params, []byte(args[1])) {
+			return fmt.Errorf("received %s", m.Params)
+		}
 		return err
 	case "question":
 		_, err := s.ed.WaitMessage(s.ctx, args[0])

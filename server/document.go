@@ -151,8 +151,12 @@ func (d *document) pump(ctx context.Context) {
 // send sends one edit to the editor. It carries a label only where somebody waits for it: our Neovim handler joins
 // edits with the same one into one undo step. Neovim itself would print it.
 func (d *document) send(ctx context.Context, doc *lsp.Document, e *edit, edit editops.Edit) error {
+	p := d.s.profile()
+	if p.Name == "spark" {
+		return d.shellSend(ctx, doc, e, edit)
+	}
 	label := ""
-	if p := d.s.profile(); p.Label && e != nil {
+	if p.Label && e != nil {
 		label = fmt.Sprintf("spark:%d", e.id)
 	}
 	return d.s.client.SendEdit(ctx, label, lsp.DocumentEdit{Document: doc, Edits: []editops.Edit{edit}}, d.replied)

@@ -31,6 +31,7 @@ type edit struct {
 	task   task
 	stream delivery.StreamID // in its document's machine
 	cancel context.CancelFunc
+	seq    int                    // of the last spark/edit/delta. document.mu guards it.
 	token  protocol.ProgressToken // what its progress is named by; nil while none is shown. Server.mu guards it.
 }
 
@@ -204,6 +205,7 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model)
 	region := t.doc.Text.Slice(t.start, t.end)
 	diff := editops.NewStreamDiff(region, editops.StreamOptions{LineEnd: lineEnd(t.doc.Text), Markdown: t.doc.LanguageID == "markdown"})
 	report := s.reportEdit(ctx, e)
+	s.shellBegin(ctx, e)
 	req := session.Request{
 		Job: session.Edit, Base: parts(p.Base), Input: parts(p.Input), Explicit: true,
 		MaxOutputTokens: maxEditTokens(len(region)),

@@ -95,6 +95,7 @@ func (r *editReport) done(o outcome) {
 		warn += ". The code actions offer the rest, another try, and to take it back"
 	}
 	r.progress.end(word)
+	r.s.shellEnd(r.progress.e, o, word)
 	if warn != "" {
 		r.s.say(protocol.MessageTypeWarning, "spark-lsp: %s", warn)
 	}
