@@ -373,15 +373,16 @@ func (d *document) entry(words []entry, w word) entry {
 
 // place is the cursor among the tokens.
 type place struct {
-	before    []word  // the tokens before the one that is being typed, oldest first; the first one is a boundary
-	forms     []word  // their abstract forms
-	gaps      []uint8 // and the blanks before them
-	after     []word  // the tokens of the lines below, nearest first
-	afterGaps []uint8
-	typed     string // the part of a name that stands directly before the cursor; "" when none
-	open      opened // whether the cursor is in a comment or a literal
-	line      int    // how many tokens at the end of before stand on the cursor's line
-	blank     bool   // a blank (or a line start) stands between the last token and the cursor or typed
+	before     []word  // the tokens before the one that is being typed, oldest first; the first one is a boundary
+	forms      []word  // their abstract forms
+	gaps       []uint8 // and the blanks before them
+	after      []word  // the tokens of the lines below, nearest first
+	afterForms []word
+	afterGaps  []uint8
+	typed      string // the part of a name that stands directly before the cursor; "" when none
+	open       opened // whether the cursor is in a comment or a literal
+	line       int    // how many tokens at the end of before stand on the cursor's line
+	blank      bool   // a blank (or a line start) stands between the last token and the cursor or typed
 }
 
 // at finds the cursor of the text given to update. The line of the cursor is lexed as if the text ended
@@ -429,7 +430,7 @@ func (d *document) at(reuse place) place {
 	for i < len(d.tokens) && d.tokens[i] != lineEnd {
 		i++
 	}
-	pl.after, pl.afterGaps = d.tokens[i:], d.gaps[i:]
+	pl.after, pl.afterForms, pl.afterGaps = d.tokens[i:], d.forms[i:], d.gaps[i:]
 	return pl
 }
 

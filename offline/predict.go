@@ -162,10 +162,13 @@ func sharedContext(a []word, i int, b []word, j, limit int) int {
 	return level
 }
 
-// scanForms counts the continuations of the abstract context in the document above the cursor.
+// scanForms counts the continuations of the abstract context in the open document.
 func (m *mixer) scanForms(pl *place) {
 	forms := pl.forms
 	n := len(forms)
+	if n < 2 {
+		return
+	}
 	last := forms[n-1]
 	for j := 2; j < n; j++ {
 		if forms[j-1] != last || forms[j-2] != forms[n-2] {
@@ -173,6 +176,15 @@ func (m *mixer) scanForms(pl *place) {
 		}
 		if level := sharedContext(forms, j, forms, n, maxLevel); level >= 2 {
 			m.countForm(fromOwnForms, level, forms[j], pl.before, recency(n-j))
+		}
+	}
+	below := pl.afterForms
+	for j := 2; j < len(below); j++ {
+		if below[j-1] != last || below[j-2] != forms[n-2] {
+			continue
+		}
+		if level := sharedContext(below, j, forms, n, maxLevel); level >= 2 {
+			m.countForm(fromOwnForms, level, below[j], pl.before, recency(j))
 		}
 	}
 }

@@ -262,7 +262,7 @@ func measure(e *Engine, texts map[string]string, held []string, below bool) *qua
 			if entry := whole.entry(words, w); w >= firstWord && entry.kind == ident {
 				q.names.add(rank == 1)
 				if len(entry.text) > 4 && entry.text[0] < 0x80 && entry.text[1] < 0x80 {
-					typed := place{before: pl.before, forms: pl.forms, gaps: pl.gaps, after: pl.after, afterGaps: pl.afterGaps, typed: entry.text[:2]}
+					typed := place{before: pl.before, forms: pl.forms, gaps: pl.gaps, after: pl.after, afterForms: pl.afterForms, afterGaps: pl.afterGaps, typed: entry.text[:2]}
 					best, p := m.finish(st, d, name, &typed, words)
 					q.afterTwo.add(p > 0 && d.entry(words, best).text == entry.text)
 					q.dabbrev.add(dabbrev(text[:start], suffix, entry.text[:2]) == entry.text)
