@@ -187,12 +187,17 @@ func (s *Server) startEdit(t task) error {
 	}
 	s.start(func(context.Context) {
 		defer cancel()
+		defer s.forget(e)
 		s.runEdit(ctx, e, d, model)
-		s.mu.Lock()
-		delete(s.edits, e.id)
-		s.mu.Unlock()
 	})
 	return nil
+}
+
+// forget takes an edit out of those that run. Once more does nothing.
+func (s *Server) forget(e *edit) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.edits, e.id)
 }
 
 // runEdit asks the model, turns what it says into edits while it says it, and sees them into the buffer.
@@ -259,6 +264,7 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model)
 	rest := len(d.machine.Rest(e.stream)) > 0
 	d.endedLocked(e)
 	d.mu.Unlock()
+	s.forget(e) // before anybody hears that it is over
 	if asking.Err() != nil && errors.Is(failure, context.Canceled) {
 		failure = nil
 	}
