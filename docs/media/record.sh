@@ -4,7 +4,7 @@
 #   record.sh [demo] [neovim] [edit]      (default: all three)
 #
 # demo    demo.gif          spark-lsp demo
-# neovim  neovim.png        Neovim with ghost text of the embedded engine
+# neovim  neovim.png        Neovim with ghost text of the embedded engine; ComplHint, its colour, is made lighter
 # edit    neovim-edit.gif   Neovim with an edit that streams, said by spark-lsp loopback --script
 #
 # Needs Go and, on Debian, these packages; neither the build nor a test does:
@@ -177,6 +177,8 @@ func toHTTPError(err error) (msg string, httpStatus int) {
 		return "404 page not found", StatusNotFound
 	case errors.Is(err, fs.ErrPermission):
 		return "403 Forbidden", StatusForbidden
+	case errors.Is(err, errInvalidUnsafePath):
+		return "404 page not found", StatusNotFound
 	default:
 		return "500 Internal Server Error", StatusInternalServerError
 	}
@@ -194,9 +196,9 @@ ANSWERS
 	sleep 0.5
 	keys 'O'
 	local comment='// spark: make it a switch'
-	for ((i = 0; i < ${#comment}; i++)); do keys "${comment:i:1}"; done
+	for ((i = 0; i < ${#comment}; i++)); do keys "${comment:i:1}" && sleep 0.03; done
 	keys '<Esc>'
-	sleep 0.5
+	sleep 1
 	keys ':lua vim.lsp.buf.code_action({apply=true})<CR>'
 	wait_for lua 'spark_watch.ended'
 	sleep 0.5
