@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net"
@@ -206,11 +207,19 @@ func systemTLS() *tls.Config {
 }
 
 // httpClient makes the client that serves every HTTP dialect and the fallback. It has no overall timeout:
-// a stream's life is bounded event by event.
-func (c *Config) httpClient() *http.Client {
+// a stream's life is bounded event by event. Its connections end with ctx: a transport goes on dialling for
+// a request that was cancelled, and keeps what it gets, even after CloseIdleConnections.
+func (c *Config) httpClient(ctx context.Context) *http.Client {
+	dialer := &net.Dialer{Timeout: c.Timeouts.Connect, KeepAlive: 30 * time.Second}
 	return &http.Client{Transport: &http.Transport{
-		Proxy:                 c.Proxy,
-		DialContext:           (&net.Dialer{Timeout: c.Timeouts.Connect, KeepAlive: 30 * time.Second}).DialContext,
+		Proxy: c.Proxy,
+		DialContext: func(dial context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dialer.DialContext(dial, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return &boundConn{conn, context.AfterFunc(ctx, func() { conn.Close() })}, nil
+		},
 		TLSClientConfig:       c.TLS.Clone(),
 		TLSHandshakeTimeout:   c.Timeouts.Connect,
 		ForceAttemptHTTP2:     true,
@@ -220,6 +229,17 @@ func (c *Config) httpClient() *http.Client {
 		DisableCompression:    true,                                                                              // an encoder that waits for more input would hold deltas back
 		ExpectContinueTimeout: time.Second,
 	}}
+}
+
+// boundConn is a connection that is closed when a context ends.
+type boundConn struct {
+	net.Conn
+	unbind func() bool
+}
+
+func (c *boundConn) Close() error {
+	c.unbind()
+	return c.Conn.Close()
 }
 
 // jobDefault bounds an answer when neither the request nor the configuration does. A completion is kept

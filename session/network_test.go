@@ -82,6 +82,18 @@ func TestProxyPrivateCAClientCertificate(t *testing.T) {
 	}
 }
 
+// A transport that is still dialling when the session is closed leaves nothing behind.
+func TestCloseWhileConnecting(t *testing.T) {
+	ca := newAuthority(t)
+	srv := serve(t, loopback.Options{TLS: ca.server, Respond: echo})
+	for i := range 50 {
+		s := open(t, srv, func(c *Config) { c.TLS, c.Transport = ca.client, []Transport{HTTP, Auto}[i%2] })
+		time.Sleep(time.Duration(i) * 100 * time.Microsecond) // at every stage of the handshake
+		s.Close()
+	}
+	// The server is closed after this and waits for its connections; goleak looks at the rest.
+}
+
 func TestUnknownAuthority(t *testing.T) {
 	ca := newAuthority(t)
 	srv := serve(t, loopback.Options{TLS: ca.server, Respond: echo})

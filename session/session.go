@@ -105,7 +105,7 @@ func prepare(cfg Config) *Session {
 	s.mu.Unlock()
 	s.lanes, s.interrupt = s.cfg.Lanes, s.cfg.Interrupt
 	s.proto = protocols[s.cfg.Dialect]
-	s.http = s.cfg.httpClient()
+	s.http = s.cfg.httpClient(s.ctx)
 	s.dialer = &websocket.Dialer{
 		Proxy:            s.cfg.Proxy,
 		TLSClientConfig:  s.cfg.TLS,
