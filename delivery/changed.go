@@ -108,14 +108,13 @@ type landing struct {
 	f     *flight // the edit on its way, or one that was given up
 	how   how
 	first bool              // its text stands before what the user typed at the same place
-	where editops.ChangeSet // when between or astray
+	where editops.ChangeSet // what the editor did; when over, without the text between
 }
 
 type how int
 
 const (
 	asSent  how = iota // as sent, or rebased over the user's changes
-	between            // rebased, among what the user typed before and after it was sent
 	over               // rebased, but over text that the user typed meanwhile
 	astray             // at the place it was for, in a text that has moved on
 	unasked            // a second time, or after it was given up
@@ -123,8 +122,8 @@ const (
 
 // expectation is what the edits that may arrive would look like, at one point of a notification.
 type expectation struct {
-	truthful bool
-	edits    []expected
+	honours bool // the editor does not apply an edit for an old version
+	edits   []expected
 }
 
 // expected is one such edit, in the document at that point.
@@ -144,7 +143,7 @@ func (f *flight) sides() [2]bool { return [2]bool{f.first, !f.first} }
 
 // expect is what to look for in a notification about doc.
 func (m *Machine) expect(doc Document) *expectation {
-	x := &expectation{truthful: m.Truthful}
+	x := &expectation{honours: m.honours()}
 	add := func(f *flight, ghost bool) {
 		e := expected{f: f, ghost: ghost, since: f.since}
 		for i, first := range f.sides() {
@@ -163,6 +162,11 @@ func (m *Machine) expect(doc Document) *expectation {
 		add(g, true)
 	}
 	return x
+}
+
+// honours says that the editor is known not to apply the edit on its way if it is for an old version.
+func (m *Machine) honours() bool {
+	return m.Truthful || m.DropsStale && m.flight != nil && m.flight.version > 0
 }
 
 // step takes account of a change of the user's.
@@ -192,16 +196,20 @@ func (x *expectation) expected(doc Document, c editops.ChangeSet) (landing, bool
 		}
 		for i, first := range e.f.sides() {
 			if sameEffect(doc, e.set[i], c) {
-				return landing{f: e.f, first: first}, true
+				return landing{f: e.f, first: first, where: e.set[i]}, true
 			}
 		}
-		for i := range e.sent {
-			if !e.since.Empty() && sameEffect(doc, e.sent[i], c) {
-				return landing{f: e.f, how: between, first: e.f.first, where: c}, true
+		// Where the user had typed before the edit was sent and goes on there, an editor that rebases puts it in
+		// between.
+		for _, set := range e.sent {
+			if !e.since.Empty() && sameEffect(doc, set, c) {
+				return landing{f: e.f, first: e.f.first, where: set}, true
 			}
 		}
-		if edits := e.set[0].Edits(); len(edits) > 1 && sameEffect(doc, covering(e.set[0], edits), c) {
-			return landing{f: e.f, how: over, first: e.f.first}, true
+		for i, set := range []editops.ChangeSet{e.set[0], e.set[1], e.sent[0], e.sent[1]} {
+			if edits := set.Edits(); !x.honours && len(edits) > 1 && sameEffect(doc, covering(set, edits), c) {
+				return landing{f: e.f, how: over, first: e.f.sides()[i%2], where: set}, true
+			}
 		}
 	}
 	return landing{}, false
@@ -216,12 +224,12 @@ func (x *expectation) unexpected(doc Document, c editops.ChangeSet) (landing, bo
 		if e.ghost {
 			for i, first := range e.f.sides() {
 				if sameEffect(doc, e.set[i], c) {
-					return landing{f: e.f, how: unasked, first: first}, true
+					return landing{f: e.f, how: unasked, first: first, where: e.set[i]}, true
 				}
 			}
 			continue
 		}
-		if x.truthful || e.since.Empty() || len(c.Edits()) > 1 {
+		if x.honours || e.since.Empty() || len(c.Edits()) > 1 {
 			continue
 		}
 		if stale, ok := misplaced(e.f, doc, e.since); ok && sameEffect(doc, stale, c) {
@@ -292,7 +300,7 @@ func (m *Machine) land(doc Document, l landing) {
 	switch l.how {
 	case over:
 		// What the user had typed within it is gone. It was the editor's doing, and all we can do is say so.
-		edits := prediction(l.f, doc, l.first).Edits()
+		edits := l.where.Edits()
 		var gone []editops.Edit
 		var text strings.Builder
 		for i := 1; i < len(edits); i++ {
@@ -305,12 +313,6 @@ func (m *Machine) land(doc Document, l landing) {
 		doc = viewOf(doc, del)
 		m.land(doc, landing{f: l.f, first: l.first})
 		s.forceLost(fmt.Sprintf("the editor wrote over %q, which was typed meanwhile", text.String()))
-	case between:
-		made := prediction(l.f, doc, l.first)
-		m.land(doc, landing{f: l.f, first: l.first})
-		// The text is the truth: as if the user had then moved what stands on the other side.
-		fix := turning(doc, made, l.where)
-		m.others(viewOf(doc, made), fix, nil)
 	case astray:
 		m.flight = nil
 		s.pending = sound(l.f.cs.Compose(s.pending))
@@ -321,6 +323,7 @@ func (m *Machine) land(doc Document, l landing) {
 		made := prediction(l.f, doc, l.first)
 		m.repair(l.f, l.first)
 		m.others(doc, made, s)
+		m.setRight(doc, made, l.where)
 	case asSent:
 		made := prediction(l.f, doc, l.first)
 		l.f.first = l.first
@@ -332,24 +335,45 @@ func (m *Machine) land(doc Document, l landing) {
 		s.stats.Applied++
 		m.advance(s, l.f.set, l.f.cs, l.first)
 		m.others(doc, made, s)
+		m.setRight(doc, made, l.where)
 		if l.f.replied {
 			m.settle()
 		}
 	}
 }
 
-// turning is what turns the text that x makes of doc into the one that y makes of it.
-func turning(doc Document, x, y editops.ChangeSet) editops.ChangeSet {
-	xs, xe, _ := hull(x.Edits())
-	ys, ye, _ := hull(y.Edits())
-	from, to := min(xs, ys), max(xe, ye)
-	a, b := viewOf(doc, x), viewOf(doc, y)
-	edits := difference(a.Slice(from, to+a.Len()-doc.Len()), b.Slice(from, to+b.Len()-doc.Len()))
-	for i := range edits {
-		edits[i].Start += from
-		edits[i].End += from
+// setRight turns round what of doc stands on the other side of an edit of ours than made says; where is what the editor
+// did, empty for just that. The text is the truth: it is as if the user had then moved the rest.
+func (m *Machine) setRight(doc Document, made, where editops.ChangeSet) {
+	if !where.Empty() && !sameEffect(doc, made, where) {
+		m.others(viewOf(doc, made), turning(doc, made, where), nil)
 	}
-	return sound(editops.NewChangeSet(a.Len(), edits...))
+}
+
+// turning is what turns the text that x makes of doc into the one that y makes of it. Both delete the same and insert
+// the same text, at different places; what is moved is what stands in between.
+func turning(doc Document, x, y editops.ChangeSet) editops.ChangeSet {
+	place := func(set editops.ChangeSet) (int, string) {
+		for _, e := range set.Edits() {
+			if e.New != "" {
+				return e.Start, e.New
+			}
+		}
+		return 0, ""
+	}
+	a, text := place(x)
+	b, _ := place(y)
+	del := deletions(x)
+	bare := viewOf(doc, del)
+	a, b = del.MapOffset(a, -1), del.MapOffset(b, -1)
+	if a < b {
+		between := bare.Slice(a, b)
+		return sound(editops.NewChangeSet(x.LenAfter(),
+			editops.Edit{Start: a, End: a, New: between}, editops.Edit{Start: a + len(text), End: b + len(text)}))
+	}
+	between := bare.Slice(b, a)
+	return sound(editops.NewChangeSet(x.LenAfter(),
+		editops.Edit{Start: b, End: a}, editops.Edit{Start: a + len(text), End: a + len(text), New: between}))
 }
 
 // within finds the edit on its way in a change that holds more than it, from a client that syncs whole texts or
@@ -417,7 +441,7 @@ func (m *Machine) within(before Document, steps []editops.ChangeSet, doc Documen
 	if user.MapOffset(ps, -1) <= at && at <= user.MapOffset(ps, 1) {
 		ok = false // the wrong place is the right one
 	}
-	if ok && stray < cost && stray < without || !m.Truthful && writes && (displaced || !found && elsewhere(f, doc, c)) {
+	if ok && stray < cost && stray < without || !m.honours() && writes && (displaced || !found && elsewhere(f, doc, c)) {
 		m.flight = nil
 		f.s.pending = sound(f.cs.Compose(f.s.pending))
 		m.user(before, steps)
@@ -453,7 +477,7 @@ const maxStray = 64 << 10
 func (m *Machine) strayWithin(f *flight, doc Document, c, since editops.ChangeSet) (cost, at int, ok bool) {
 	from, to, ok := hull(c.Edits())
 	first, _, _ := hull(since.Edits())
-	if !ok || m.Truthful || to-from > maxStray || f.raw.Start-first > maxScan {
+	if !ok || m.honours() || to-from > maxStray || f.raw.Start-first > maxScan {
 		return 0, 0, false
 	}
 	after := viewOf(doc, c)
@@ -621,20 +645,45 @@ func (m *Machine) others(doc Document, set editops.ChangeSet, own *stream) {
 	}
 	edits := set.Edits()
 	for i := len(edits) - 1; i >= 0; i-- { // from the end, so that each one's offsets hold
-		behind := own != nil
+		// Where regions meet, a change has its place in their order: in one of them, those above it are not moved
+		// and those below are.
+		in := own
+		if own == nil {
+			in = m.takes(doc, edits[i])
+		}
+		above := in != nil
 		for _, s := range m.streams {
-			if s == own {
-				behind = false
-				continue
+			if s == in {
+				above = false
 			}
-			s.change(doc, edits[i], change{
-				foreign: own != nil, behind: behind, inFlight: m.flies(s) && !m.flight.seen, flying: m.flying(s),
-			})
+			if s != own {
+				s.change(doc, edits[i], change{
+					foreign: own != nil, above: above, inside: s == in,
+					inFlight: m.flies(s) && !m.flight.seen, flying: m.flying(s),
+				})
+			}
 		}
 		if i > 0 {
 			doc = viewOf(doc, sound(editops.NewChangeSet(doc.Len(), edits[i])))
 		}
 	}
+}
+
+// takes is the stream that takes an insertion of the user's at its border, nil for none. What is typed where an edit is
+// about to arrive counts as inside, so that the two have an order, which the editor may choose.
+func (m *Machine) takes(doc Document, e editops.Edit) *stream {
+	if e.Start < e.End {
+		return nil
+	}
+	for _, s := range m.streams {
+		if s.void || e.Start < s.start || e.Start > s.end {
+			continue
+		}
+		if s.takesTail(doc, e) || slices.ContainsFunc(m.flying(s), func(f editops.Edit) bool { return f.Start == e.Start || f.End == e.Start }) {
+			return s
+		}
+	}
+	return nil
 }
 
 // flying are the edits of s that may still arrive, as they would now.

@@ -18,10 +18,16 @@ type hunk struct {
 	inverse editops.ChangeSet
 }
 
-// hunks groups what was applied into hunks, by the kept lines of the original between them.
+// hunks groups what was applied into hunks, by the kept lines of the original between them. What the user has taken
+// back, or a rejection, is left out.
 func (s *stream) hunks(doc Document) []hunk {
-	gaps := s.applied.Edits()
-	back := s.applied.InvertFunc(func(i, j int) string { return s.orig[i:j] }).Edits()
+	var gaps, back []editops.Edit // of the original, and on the engine text
+	inverse := s.applied.InvertFunc(func(i, j int) string { return s.orig[i:j] }).Edits()
+	for i, g := range s.applied.Edits() {
+		if !s.restored(doc, inverse[i]) {
+			gaps, back = append(gaps, g), append(back, inverse[i])
+		}
+	}
 	var hunks []hunk
 	for i := 0; i < len(gaps); {
 		j := i + 1
@@ -39,12 +45,26 @@ func (s *stream) hunks(doc Document) []hunk {
 		h.Start = s.start + s.user.MapOffset(back[i].Start, 1)
 		h.End = max(h.Start, s.start+s.user.MapOffset(back[j-1].End, -1))
 		h.Original = s.orig[gaps[i].Start:gaps[j-1].End]
-		if h.End-h.Start != len(h.Original) || doc.Slice(h.Start, h.End) != h.Original {
-			hunks = append(hunks, h)
-		}
+		hunks = append(hunks, h)
 		i = j
 	}
 	return hunks
+}
+
+// restored says that the document has the original text again where back, on the engine text, would restore it:
+// nothing is left of the stream's text there, and the original one stands in its place.
+func (s *stream) restored(doc Document, back editops.Edit) bool {
+	alive := back.End - back.Start
+	for _, u := range s.user.Edits() {
+		alive -= max(0, min(u.End, back.End)-max(u.Start, back.Start))
+	}
+	start, end := s.user.MapOffset(back.Start, -1), s.user.MapOffset(back.End, 1)
+	if alive > 0 {
+		// What the stream wrote and what it deleted may have letters in common.
+		from, to := s.user.MapOffset(back.Start, 1), s.user.MapOffset(back.End, -1)
+		return to-from == len(back.New) && doc.Slice(s.start+from, s.start+to) == back.New
+	}
+	return strings.Contains(doc.Slice(s.start+start, s.start+end), back.New)
 }
 
 // reject is the change of doc that takes hunk n back, or all of them.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spark-lsp/spark-lsp/editops"
 )
@@ -24,7 +25,7 @@ type StreamID int
 // State is where a stream stands.
 type State int
 
-// The states. From Paused on a stream sends nothing; only Resume leads back.
+// The states. From Done on a stream sends nothing; Resume leads back from Paused and Stopped.
 const (
 	Streaming  State = iota
 	Delivering       // the model is done, the buffer does not hold all of it yet
@@ -130,6 +131,16 @@ type stray struct {
 	inverse editops.ChangeSet
 }
 
+// restored says that doc has again what the edit deleted, and nothing more of what it wrote.
+func (y stray) restored(doc Document) bool {
+	for _, e := range y.inverse.Edits() {
+		if e.Start < e.End || !strings.Contains(doc.Slice(max(0, e.Start-len(e.New)), min(doc.Len(), e.Start+len(e.New))), e.New) {
+			return false
+		}
+	}
+	return true
+}
+
 // New returns a Machine without streams.
 func New() *Machine { return &Machine{} }
 
@@ -218,7 +229,9 @@ func (m *Machine) Closed() {
 	m.wait, m.ghosts, m.strays = false, nil, nil
 }
 
-// Resume lets a Paused or Stopped stream go on with what is left of it.
+// Resume lets a Paused or Stopped stream go on with what is left of it (see Rest). It was asked for, so that typing
+// in the line where it stopped is no reason to pause again. The error is ErrUnknown for a stream in another state,
+// ErrOverlap when another one runs there meanwhile.
 func (m *Machine) Resume(id StreamID) error {
 	s := m.stream(id)
 	if s == nil || s.state != Paused && s.state != Stopped {
@@ -229,7 +242,7 @@ func (m *Machine) Resume(id StreamID) error {
 			return ErrOverlap
 		}
 	}
-	s.state, s.reason = Streaming, ""
+	s.state, s.reason, s.head = Streaming, "", -1
 	if s.finished {
 		s.state = Delivering
 	}
@@ -287,7 +300,7 @@ func (m *Machine) Next() (Send, bool) {
 		if s.state.Ended() {
 			continue
 		}
-		f, ok := s.next(m.doc)
+		f, ok := m.take(s)
 		if !ok {
 			m.complete(s)
 			continue
@@ -302,6 +315,32 @@ func (m *Machine) Next() (Send, bool) {
 		return Send{f.version, f.raw, []StreamID{s.id}}, true
 	}
 	return Send{}, false
+}
+
+// take takes the next edit to send off the pending changes. What the user has made needless is passed on the way.
+func (m *Machine) take(s *stream) (*flight, bool) {
+	for {
+		set, cs, first, ok := s.take(m.doc)
+		if !ok {
+			return nil, false
+		}
+		f := &flight{s: s, set: set, cs: cs, first: first}
+		local := sound(set.Map(s.user, first)).Edits()
+		if len(local) == 0 {
+			m.advance(s, set, cs, first)
+			s.stats.Skipped++
+			continue
+		}
+		f.raw = local[0]
+		f.raw.Start += s.start
+		f.raw.End += s.start
+		if len(local) > 1 || !s.allowed(local[0]) {
+			s.pending = sound(cs.Compose(s.pending))
+			s.lose("internal check failed: an edit would have touched text that is the user's")
+			return nil, false
+		}
+		return f, true
+	}
 }
 
 // Replied is the editor's answer to the edit on its way: false when it refused it or answered with an error.
@@ -390,7 +429,7 @@ func (m *Machine) Reject(id StreamID, hunk int) ([]editops.Edit, error) {
 		return set.Edits(), err
 	}
 	for _, y := range m.strays {
-		if y.s == s {
+		if y.s == s && !y.restored(m.doc) {
 			set = sound(set.Compose(sound(y.inverse.Map(set, false))))
 		}
 	}

@@ -119,6 +119,9 @@ type past struct {
 
 type world struct {
 	c      *choices
+	pace   int // one step in so many is the user's
+	end    string
+	last   int // where the user was
 	trace  *strings.Builder
 	kind   kind
 	full   bool // syncs whole texts
@@ -127,18 +130,19 @@ type world struct {
 	models []*model
 
 	// The editor.
-	buf      string
-	tick     int32
-	synced   int32 // version last told
-	before   string
-	unsynced []editops.Edit
-	history  []past
-	inbox    []request
-	answers  []bool // not yet on the wire
-	wire     []message
-	undo     []undoable    // what may be undone, the last one last
-	eaten    map[rune]bool // what an edit in the wrong place has deleted
-	damaged  string        // what the editor did that no server can prevent
+	buf       string
+	tick      int32
+	startTick int32
+	synced    int32 // version last told
+	before    string
+	unsynced  []editops.Edit
+	history   []past
+	inbox     []request
+	answers   []bool // not yet on the wire
+	wire      []message
+	undo      []undoable    // what may be undone, the last one last
+	eaten     map[rune]bool // what an edit in the wrong place has deleted
+	damaged   string        // what the editor did that no server can prevent
 
 	// What the machine was told.
 	doc     string
@@ -209,9 +213,14 @@ func newWorld(c *choices, trace *strings.Builder) *world {
 	w.full = w.kind == kakoune || c.one(8)
 	w.m.DropsStale = w.kind == neovim && c.n(2) == 1
 	w.m.Truthful = w.kind <= sublime && c.n(2) == 1
+	w.pace = 2 + c.n(9)
 	w.tick = 1
 	if w.kind == neovim && c.one(4) {
 		w.tick = 0
+	}
+	w.end = "\n"
+	if c.one(5) {
+		w.end = "\r\n"
 	}
 	next := originalRunes
 	var lines []string
@@ -221,12 +230,16 @@ func newWorld(c *choices, trace *strings.Builder) *world {
 			b.WriteRune(next)
 			next++
 		}
-		b.WriteByte('\n')
+		b.WriteString(w.end)
 		lines = append(lines, b.String())
+	}
+	if c.one(6) { // a last line without an end
+		lines[len(lines)-1] = string(next)
+		next++
 	}
 	w.start = strings.Join(lines, "")
 	w.buf, w.doc, w.before = w.start, w.start, w.start
-	w.synced, w.version = w.tick, w.tick
+	w.synced, w.version, w.startTick = w.tick, w.tick, w.tick
 	w.logf("%v full=%v dropsStale=%v version %d: %s", w.kind, w.full, w.m.DropsStale, w.tick, show(w.buf))
 
 	fresh := modelRunes
@@ -240,6 +253,14 @@ func newWorld(c *choices, trace *strings.Builder) *world {
 		lo = min(lo, hi)
 		from = hi + 1
 		start, end := len(strings.Join(lines[:lo], "")), len(strings.Join(lines[:hi], ""))
+		if line := lines[hi]; c.one(6) && len(line) > 5 { // from or to the middle of a line
+			end += 3
+			if start == end-3 && c.n(2) == 1 {
+				start = end
+			}
+			hi++
+			from++
+		}
 		mode := Mode(c.n(3))
 		id, err := w.m.Begin(String(w.doc), w.version, start, end, mode)
 		if err != nil {
@@ -247,6 +268,9 @@ func newWorld(c *choices, trace *strings.Builder) *world {
 		}
 		var text strings.Builder
 		old := lines[lo:hi]
+		if end != len(strings.Join(lines[:hi], "")) || start != len(strings.Join(lines[:lo], "")) {
+			old = []string{w.start[start:end]}
+		}
 		line := func() {
 			for range 1 + c.n(3) {
 				text.WriteRune(fresh)
@@ -266,22 +290,22 @@ func newWorld(c *choices, trace *strings.Builder) *world {
 			case c.n(2) == 0:
 				line()
 			default: // changed within
-				s := strings.TrimSuffix(old[i], "\n")
+				s := strings.TrimSuffix(old[i], w.end)
 				at := len(s) / 2 / 3 * 3
 				text.WriteString(s[:at])
 				text.WriteRune(fresh)
 				fresh++
-				text.WriteString(s[at:] + "\n")
+				text.WriteString(s[at:] + old[i][len(s):])
 				i++
 			}
 			if text.Len() > 200 {
 				break
 			}
 		}
-		md := &model{id: id, text: text.String(), start: w.start[start:end]}
+		md := &model{id: id, text: strings.ReplaceAll(text.String(), "\r\n", "\n"), start: w.start[start:end]}
 		md.target = md.text
 		md.outer = [2]string{w.start[:start], w.start[end:]}
-		md.diff = editops.NewStreamDiff(md.start, editops.StreamOptions{Verbatim: true})
+		md.diff = editops.NewStreamDiff(md.start, editops.StreamOptions{Verbatim: true, LineEnd: w.end})
 		w.ids = append(w.ids, id)
 		w.models = append(w.models, md)
 		w.logf("stream %d mode %d: %s -> %s", id, mode, show(md.start), show(md.target))
@@ -294,6 +318,8 @@ func show(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		switch {
+		case r == '\r':
+			b.WriteString("␍")
 		case r == '\n':
 			b.WriteString("⏎")
 		case isUser(r):
@@ -507,12 +533,21 @@ func (w *world) user() {
 	w.userEdits++
 	// Places between runes, the region's more often than others.
 	var places []int
-	for i := range w.buf {
-		places = append(places, i)
+	for i, r := range w.buf {
+		if r != '\n' || i == 0 || w.buf[i-1] != '\r' {
+			places = append(places, i)
+		}
 	}
-	at := len(w.buf)
-	if len(places) > 0 {
-		at = places[w.c.n(len(places))]
+	places = append(places, len(w.buf))
+	at := places[w.c.n(len(places))]
+	if w.c.n(2) == 1 { // goes on where it was
+		at = places[len(places)-1]
+		for _, p := range places {
+			if p >= w.last {
+				at = p
+				break
+			}
+		}
 	}
 	switch w.c.n(8) {
 	case 0, 1, 2, 3:
@@ -521,18 +556,11 @@ func (w *world) user() {
 		w.insert(at, true)
 	case 5, 6: // backspace
 		if at > 0 {
-			_, n := utf8.DecodeLastRuneInString(w.buf[:at])
-			w.remove(at-n, at)
+			w.remove(places[slices.Index(places, at)-1], at)
 		}
 	case 7: // a stretch
-		end := at
-		for range 1 + w.c.n(6) {
-			if end < len(w.buf) {
-				_, n := utf8.DecodeRuneInString(w.buf[end:])
-				end += n
-			}
-		}
-		w.remove(at, end)
+		i := slices.Index(places, at)
+		w.remove(at, places[min(len(places)-1, i+1+w.c.n(6))])
 	}
 }
 
@@ -543,11 +571,12 @@ func (w *world) insert(at int, enter bool) {
 	if enter {
 		w.newlines++
 		if w.c.n(2) == 0 {
-			text = "\n" + text
+			text = w.end + text
 		} else {
-			text += "\n"
+			text += w.end
 		}
 	}
+	w.last = at + len(text)
 	w.logf("user types %s at %d", show(text), at)
 	w.edit(editops.Edit{Start: at, End: at, New: text}, false)
 }
@@ -555,12 +584,13 @@ func (w *world) insert(at int, enter bool) {
 func (w *world) remove(from, to int) {
 	w.logf("user deletes %s at %d", show(w.buf[from:to]), from)
 	for _, r := range w.buf[from:to] {
-		if r == '\n' {
+		if r == '\n' || r == '\r' {
 			w.cutLines = true
 		} else {
 			w.deleted[r] = true
 		}
 	}
+	w.last = from
 	w.edit(editops.Edit{Start: from, End: to}, false)
 }
 
@@ -600,6 +630,8 @@ func (w *world) pump() {
 		}
 		if old := w.doc[e.Start:e.End]; !utf8.ValidString(old) || !utf8.ValidString(w.doc[e.End:]) {
 			w.failf("edit [%d,%d) cuts a rune", e.Start, e.End)
+		} else if splits(w.doc, e.Start) || splits(w.doc, e.End) {
+			w.failf("edit [%d,%d) cuts a line end in two", e.Start, e.End)
 		} else if strings.ContainsFunc(old, isUser) {
 			w.failf("edit [%d,%d) deletes what the user typed: %s", e.Start, e.End, show(old))
 		}
@@ -633,7 +665,11 @@ func (w *world) run() {
 		if w.fault != "" {
 			return
 		}
-		w.step(w.c.n(10))
+		if w.c.one(w.pace) {
+			w.user()
+		} else {
+			w.step(w.c.n(10))
+		}
 	}
 	for _, md := range w.models {
 		for !md.done {
@@ -676,9 +712,7 @@ func (w *world) step(k int) {
 		w.answers = w.answers[1:]
 	case k == 8:
 		w.sync()
-	case k == 9 && w.c.n(2) == 1:
-		w.user()
-	case k == 9 && w.c.one(20) && len(w.models) > 0:
+	case k == 9 && w.c.one(30) && len(w.models) > 0:
 		md := w.models[w.c.n(len(w.models))]
 		w.logf("stop %d", md.id)
 		w.m.Stop(md.id)
@@ -694,7 +728,7 @@ func (w *world) step(k int) {
 // without leaves out line ends, what the user typed and what the user deleted.
 func (w *world) without(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r == '\n' || isUser(r) || w.deleted[r] || w.excused && w.eaten[r] {
+		if r == '\n' || r == '\r' || isUser(r) || w.deleted[r] || w.excused && w.eaten[r] {
 			return -1
 		}
 		return r
@@ -720,7 +754,7 @@ func (w *world) check() {
 		if st != Done && st.Ended() && w.m.Reason(id) == "" {
 			w.failf("stream %d is %v without a reason", id, st)
 		}
-		if st == Lost && w.damaged == "" && (w.full || w.joined) && !w.m.Truthful {
+		if st == Lost && w.damaged == "" && !w.m.Truthful && !(w.m.DropsStale && w.m.flight == nil && w.startTick > 0) {
 			w.alarm = true // the same text can come about in more than one way; stopping is the safe guess
 			return
 		}
@@ -761,19 +795,9 @@ func (w *world) check() {
 	w.checkAfterwards()
 }
 
-// blind says that no server could have known: the editor told of several changes as one, in which the user had
-// deleted what the stream had just written.
-func (w *world) blind() bool {
-	if !w.full && !w.joined {
-		return false
-	}
-	for r := range w.deleted {
-		if isModel(r) {
-			return true
-		}
-	}
-	return false
-}
+// blind says that no server could have known: the editor told of several changes as one, and the user had deleted
+// something, perhaps what the stream had just written.
+func (w *world) blind() bool { return (w.full || w.joined) && len(w.deleted) > 0 }
 
 // textFault says what is wrong with a final text.
 func (w *world) textFault(text string) string {
@@ -797,6 +821,9 @@ func (w *world) textFault(text string) string {
 	}
 	if w.undone {
 		return ""
+	}
+	if w.end == "\r\n" && strings.Count(text, "\r") != strings.Count(text, "\r\n") || w.end == "\r\n" && strings.Count(text, "\n") != strings.Count(text, "\r\n") {
+		return fmt.Sprintf("mixed line ends in %s", show(text))
 	}
 	// With what was not delivered, the text is the model's in every region.
 	set, _ := editops.NewChangeSet(len(text))

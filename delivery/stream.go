@@ -112,32 +112,6 @@ func (s *stream) here(local editops.ChangeSet) []editops.Edit {
 	return edits
 }
 
-// next takes the next edit to send off the pending changes. What the user has made needless is passed on the way.
-func (s *stream) next(doc Document) (*flight, bool) {
-	for {
-		set, cs, first, ok := s.take(doc)
-		if !ok {
-			return nil, false
-		}
-		f := &flight{s: s, set: set, cs: cs, first: first}
-		local := sound(set.Map(s.user, first)).Edits()
-		if len(local) == 0 {
-			s.advance(set, first)
-			s.stats.Skipped++
-			continue
-		}
-		f.raw = local[0]
-		f.raw.Start += s.start
-		f.raw.End += s.start
-		if len(local) > 1 || !s.allowed(local[0]) {
-			s.pending = sound(cs.Compose(s.pending))
-			s.lose("internal check failed: an edit would have touched text that is the user's")
-			return nil, false
-		}
-		return f, true
-	}
-}
-
 // allowed is the run-time check of the promise: the edit lies in the region and deletes nothing that the user typed.
 func (s *stream) allowed(local editops.Edit) bool {
 	if local.Start < 0 || local.End < local.Start || local.End > s.end-s.start {
@@ -341,7 +315,8 @@ func moved(spans []span, edits []editops.Edit, own bool) []span {
 // change says whose a change is, and what a stream has on its way meanwhile.
 type change struct {
 	foreign  bool           // another stream's
-	behind   bool           // of a stream that stands behind, also where both are at the same place
+	above    bool           // the region stands above it, also where both are at the same place
+	inside   bool           // it belongs to the region, also at its border
 	inFlight bool           // an edit is on its way
 	flying   []editops.Edit // edits that may still arrive, in the document now
 }
@@ -353,14 +328,11 @@ func (s *stream) change(doc Document, e editops.Edit, c change) {
 		return
 	}
 	grow := len(e.New) - (e.End - e.Start)
-	// What is typed where an edit is about to arrive counts as inside, so that the two have an order, which the
-	// editor may choose.
-	tie := slices.ContainsFunc(c.flying, func(f editops.Edit) bool { return f.Start == e.Start || f.End == e.Start })
 	switch {
-	case tie && e.Start == e.End && !c.foreign && s.start <= e.Start && e.Start <= s.end:
-	case e.Start > s.end, e.Start == s.end && !s.takesTail(doc, e, c.foreign) && (s.start < s.end || e.End > e.Start || c.behind):
+	case c.inside:
+	case e.Start > s.end, e.Start == s.end && (s.start < s.end || e.End > e.Start || c.above):
 		return
-	case e.End <= s.start && (s.start < s.end || e.Start < s.start || e.Start == e.End && !c.behind):
+	case e.End <= s.start && (s.start < s.end || e.Start < s.start || !c.above):
 		s.start += grow
 		s.end += grow
 		return
@@ -391,8 +363,8 @@ func (s *stream) change(doc Document, e editops.Edit, c change) {
 
 // takesTail says that an insertion at the region's end belongs to it: it continues the line that the stream
 // wrote last and has not ended.
-func (s *stream) takesTail(doc Document, e editops.Edit, foreign bool) bool {
-	if foreign || s.state.Ended() || e.Start != e.End || s.start == s.end || s.head != s.applied.LenAfter() {
+func (s *stream) takesTail(doc Document, e editops.Edit) bool {
+	if s.state.Ended() || e.Start != s.end || s.start == s.end || s.head != s.applied.LenAfter() {
 		return false
 	}
 	return !atLineStart(doc, s.end)
