@@ -180,10 +180,14 @@ func unmatched(text string) int {
 
 // ask is the whole way of a request that the engine can answer.
 func (e *Engine) ask(fim session.FIM, explicit bool) answer {
+	text := source{fim.Prefix, fim.Suffix}
+	if cursor := len(fim.Prefix); !explicit && cursor-text.lineStart(cursor, longestLine) == longestLine {
+		return answer{} // no hand wrote that line, and a file of it would have to be lexed anew for each key
+	}
 	st := e.index.state.Load()
 	d := e.checkOut(fim)
 	defer e.checkIn(d)
-	d.update(source{fim.Prefix, fim.Suffix}, st.vocab)
+	d.update(text, st.vocab)
 	m := mixers.Get().(*mixer)
 	defer mixers.Put(m)
 	return m.complete(st, &d.document, fim.Path, explicit)

@@ -8,6 +8,8 @@ import "strings"
 const (
 	windowBefore = 64 << 10
 	windowAfter  = 16 << 10
+
+	longestLine = 8 << 10 // bytes of the cursor's line that are looked at; a longer one gets no automatic answer
 )
 
 // source is a document's text in two parts, as a request brings it: joining them would copy a megabyte for a keystroke.
@@ -395,6 +397,13 @@ func (d *document) at(reuse place) place {
 	begin := int32(0)
 	if first > 0 {
 		begin = d.starts[first]
+	}
+	if rel-begin > longestLine {
+		// The state of the lexer that far into a line, or a comment, is a guess anyway.
+		first = d.search(rel - longestLine)
+		if begin = rel; first < len(d.starts) {
+			begin = min(rel, d.starts[first])
+		}
 	}
 	part := d.scan(d.text.slice(d.from+int(begin), cursor), begin, false)
 	pl := place{open: part.open, blank: true}

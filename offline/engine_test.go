@@ -93,3 +93,32 @@ func TestFollowsNoInstructions(t *testing.T) {
 		}
 	}
 }
+
+// One line of 5 MB, typed in: the time is that of the window, not of the line.
+func BenchmarkLongLine_D25(b *testing.B) {
+	e := New(Options{})
+	defer e.Close()
+	line := strings.Repeat("var a=function(b,c){return b+c};", 160_000)
+	i := 0
+	for b.Loop() {
+		i++
+		at := len(line)/2 + i%1000
+		for _, err := range e.Stream(b.Context(), session.Request{Job: session.Completion, FIM: session.FIM{Path: "a.js", Prefix: line[:at], Suffix: line[at+1:]}}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestLongLine_D25(t *testing.T) {
+	e := New(Options{})
+	defer e.Close()
+	line := strings.Repeat("var a=function(b,c){return b+c};", 160_000)
+	if text, _ := ask(t, e, "a.js", line+"var a=func|", false); text != "" {
+		t.Errorf("unasked: %q", text)
+	}
+	if text, _ := ask(t, e, "a.js", line+"var a=func|", true); !strings.HasPrefix(text, "tion") {
+		t.Errorf("%q", text)
+	}
+}

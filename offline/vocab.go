@@ -9,10 +9,9 @@ import (
 type word uint32
 
 const (
-	boundary  word = iota // the edge of a file: no context reaches over it
-	lineEnd               // every newline token
-	longText              // every literal too long to keep; never completed
-	anyNumber             // stays in front of the words as a class, see classOf
+	boundary word = iota // the edge of a file: no context reaches over it
+	lineEnd              // every newline token
+	longText             // every literal too long to keep; never completed
 	firstWord
 
 	localWord word = 1 << 31
@@ -40,7 +39,7 @@ type entry struct {
 
 func newVocabulary() *vocabulary {
 	v := &vocabulary{ids: map[string]word{}}
-	v.words = []entry{boundary: {}, lineEnd: {text: "\n", kind: newline}, longText: {kind: literal}, anyNumber: {kind: number}}
+	v.words = []entry{boundary: {}, lineEnd: {text: "\n", kind: newline}, longText: {kind: literal}}
 	return v
 }
 
