@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"go.lsp.dev/protocol"
@@ -175,6 +176,32 @@ func position(line, character uint8, text naive) protocol.Position {
 		p.Character = 1 << 31
 	}
 	return p
+}
+
+// D25: a keystroke in a big document is far from being felt. The bound is generous, since tests run on busy
+// machines; BenchmarkDidChange has the numbers.
+func TestD25DidChangeIsQuick(t *testing.T) {
+	for name, text := range map[string]string{
+		"100,000 lines": strings.Repeat("a line of some forty characters, or so\n", 100_000),
+		"5 MB line":     strings.Repeat("0123456789 größer 🍋 ", 5<<20/23),
+		"10 MB":         source(10 << 20),
+	} {
+		docs := NewDocuments(UTF16)
+		doc := docs.Open(file, "go", 0, text).After
+		times := make([]time.Duration, 200)
+		for i := range times {
+			at := doc.OffsetToPosition(len(text) / len(times) * i)
+			begun := time.Now()
+			if _, err := docs.Change(file, int32(i), ContentChange{Range: &protocol.Range{Start: at, End: at}, Text: "é"}); err != nil {
+				t.Fatal(err)
+			}
+			times[i] = time.Since(begun)
+		}
+		slices.Sort(times)
+		if p95 := times[len(times)*95/100]; p95 > 5*time.Millisecond {
+			t.Errorf("%s: p95 is %v", name, p95)
+		}
+	}
 }
 
 func TestWholeEdit(t *testing.T) {

@@ -73,8 +73,9 @@ var errUndecodable = errors.New("parameters do not decode")
 // The lifecycle (initialize, initialized, shutdown, exit), $/cancelRequest, and didOpen, didChange and
 // didClose of text documents belong to this package and must not be in the tables.
 type Program struct {
-	// Initialize answers initialize. The client is already usable for notifications. PositionEncoding and
-	// TextDocumentSync of the result are filled in by Serve. Messages that arrive before the answer wait.
+	// Initialize answers initialize. PositionEncoding and TextDocumentSync of the result are filled in by
+	// Serve. The client may be sent notifications already, but not be called: its messages wait until
+	// initialize is answered. ctx lives as long as the connection.
 	Initialize func(context.Context, *Client, *protocol.InitializeParams) (*protocol.InitializeResult, error)
 
 	// Initialized runs on the read loop. Whatever calls the client (workspace/configuration, registrations)

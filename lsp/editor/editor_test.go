@@ -598,3 +598,86 @@ func TestCapturedParams(t *testing.T) {
 		t.Errorf("%+v, %s", r.client, r.Encoding())
 	}
 }
+
+func TestOptions(t *testing.T) {
+	r := newRig(t, editor.Options{
+		Name: "Vim", Version: "9", ProcessID: 1 << 30, Folders: []string{"file:///w", "file:///v"},
+		InitializationOptions: map[string]any{"model": "m"},
+		Capabilities: map[string]any{
+			"window":       nil,
+			"textDocument": map[string]any{"inlineCompletion": nil, "codeAction": map[string]any{"tagSupport": nil}},
+			"experimental": map[string]any{"sparkEdit": 1},
+		},
+	})
+	c := r.client
+	if c.Name != "Vim" || c.Version != "9" || c.ProcessID != 1<<30 || len(c.Folders) != 2 || string(c.InitializationOptions) != `{"model":"m"}` {
+		t.Errorf("%+v", c)
+	}
+	if c.WorkDoneProgress || c.InlineCompletion || c.CodeActionTagLLM || !c.CodeActionDisabled || !c.SparkEdit {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestWaitTextAndProgress(t *testing.T) {
+	r := newRig(t, editor.Options{})
+	r.Open(uri, "go", "a")
+	doc := r.change().After
+	go func() {
+		p, err := r.client.Progress(r.ctx, "work", lsp.ProgressOptions{})
+		if err != nil {
+			t.Error(err)
+		}
+		r.apply(doc, editops.Edit{Start: 1, End: 1, New: "b"})
+		p.End(r.ctx, "done")
+	}()
+	if p, err := r.WaitProgress(r.ctx, "begin"); err != nil || p.Title != "work" {
+		t.Error(p, err)
+	}
+	if err := r.WaitText(r.ctx, uri, "ab"); err != nil {
+		t.Error(err)
+	}
+	if p, err := r.WaitProgress(r.ctx, "end"); err != nil || p.Message != "done" {
+		t.Error(p, err)
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, 10*time.Millisecond)
+	defer cancel()
+	if err := r.WaitText(ctx, uri, "never"); err == nil || !strings.Contains(err.Error(), `"ab"`) || !strings.Contains(err.Error(), `"never"`) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestChooseAndClose(t *testing.T) {
+	r := newRig(t, editor.Options{})
+	ask := func() string {
+		got, err := r.client.ShowMessageRequest(r.ctx, protocol.MessageTypeInfo, "ok?", "yes", "no")
+		if err != nil {
+			t.Error(err)
+		}
+		return got
+	}
+	if got := ask(); got != "" {
+		t.Errorf("%q", got)
+	}
+	r.OnChoose(func(message string, actions []string) string { return actions[0] })
+	if got := ask(); got != "yes" {
+		t.Errorf("%q", got)
+	}
+	r.OnChoose(func(string, []string) string { return "maybe" }) // not among them
+	if got := ask(); got != "" {
+		t.Errorf("%q", got)
+	}
+	r.Open(uri, "go", "a")
+	r.change()
+	r.HoldChanges()
+	r.Insert(uri, 1, "b")
+	r.Close(uri) // tells of what it holds back first
+	if c := r.change(); c.After.Text.String() != "ab" {
+		t.Errorf("%v", c)
+	}
+	if c := r.change(); c.After != nil {
+		t.Errorf("%v", c)
+	}
+	if r.Text(uri) != "" || r.Version(uri) != 0 || r.UndoSteps(uri) != 0 {
+		t.Error("the buffer is still there")
+	}
+}
