@@ -35,8 +35,7 @@ const (
 	demoURI = "file:///demo/words.go"
 
 	// demoWanted is what the user of the first scene wants to write, on the blank line above main.
-	demoWanted = `
-// longest returns the longest word.
+	demoWanted = `// longest returns the longest word.
 func longest(words []string) string {
 	var longest string
 	for _, word := range words {
@@ -68,9 +67,11 @@ func longest(words []string) string {
 	return words, nil
 }
 `
-	demoRate  = 1000                  // tokens a second
-	demoTTFT  = 60 * time.Millisecond // until the scripted model's first token
-	demoPause = 45 * time.Millisecond // between two keys, in a terminal
+	demoRate   = 1000                   // tokens a second
+	demoTTFT   = 60 * time.Millisecond  // until the scripted model's first token
+	demoPause  = 45 * time.Millisecond  // between two keys, in a terminal
+	demoGlance = 300 * time.Millisecond // until a suggestion is taken, in a terminal
+	demoRead   = 2 * time.Second        // until the edit is asked for, in a terminal
 )
 
 func (d *demoCmd) Run(ctx context.Context, p process) error {
@@ -96,7 +97,12 @@ func (d *demoCmd) completions(ctx context.Context, p process, s *screen) error {
 	if err := ed.Open(demoURI, "go", demoFile); err != nil {
 		return err
 	}
-	if err := ed.SetCursor(demoURI, strings.Index(demoFile, "\nfunc main()")); err != nil {
+	// A blank line above main, and the cursor in it.
+	at := strings.Index(demoFile, "func main()")
+	if err := ed.Insert(demoURI, at, "\n"); err != nil {
+		return err
+	}
+	if err := ed.SetCursor(demoURI, at); err != nil {
 		return err
 	}
 	var took []time.Duration
@@ -127,6 +133,11 @@ func (d *demoCmd) completions(ctx context.Context, p process, s *screen) error {
 		}
 		// The user takes a suggestion that is right and worth a key; a wrong one is typed past.
 		if len(ghost) > 1 && strings.HasPrefix(rest, ghost) {
+			if s.live {
+				if err := pause(ctx, demoGlance); err != nil {
+					return err
+				}
+			}
 			if err := ed.Type(demoURI, ghost); err != nil {
 				return err
 			}
@@ -136,8 +147,8 @@ func (d *demoCmd) completions(ctx context.Context, p process, s *screen) error {
 		}
 	}
 	slices.Sort(took)
-	s.say("%d characters typed, %d of %d given by suggestions; a suggestion took %s in the middle, %s at worst.",
-		typed, given, typed+given, ms(took[len(took)/2]), ms(took[len(took)-1]))
+	s.say("\n%d characters typed, %d of %d given by suggestions.", typed, given, typed+given)
+	s.say("A suggestion took %s in the middle, %s at worst.", ms(took[len(took)/2]), ms(took[len(took)-1]))
 	return nil
 }
 
@@ -163,8 +174,9 @@ func (d *demoCmd) edit(ctx context.Context, p process, s *screen) error {
 		}
 		defer model.Close()
 		env["SPARK_PROVIDER"], env["SPARK_BASE_URL"], env["SPARK_API_KEY"] = "openai", model.URL(), "demo"
-		s.say("No key is set, so the model is a scripted one on this machine: it has one answer, and says it at %d", demoRate)
-		s.say("tokens a second after %s. Everything else is real. Set SPARK_API_KEY for a model that thinks.", ms(demoTTFT))
+		s.say("No key is set, so the model is a scripted one on this machine: it has one")
+		s.say("answer, and says it at %d tokens a second after %s. Everything else is", demoRate, ms(demoTTFT))
+		s.say("real. Set SPARK_API_KEY for a model that thinks.")
 	}
 	s.say("")
 	ed, end, err := startDemo(ctx, p, env)
@@ -184,6 +196,11 @@ func (d *demoCmd) edit(ctx context.Context, p process, s *screen) error {
 		return strings.TrimRight(now[from:max(from, len(now)-len(behind))], "\n")
 	}
 	s.frame(region())
+	if s.live {
+		if err := pause(ctx, demoRead); err != nil {
+			return err
+		}
+	}
 
 	began := time.Now()
 	arg := map[string]any{"uri": demoURI, "range": ed.Range(demoURI, from, from)}
@@ -225,6 +242,7 @@ func (d *demoCmd) edit(ctx context.Context, p process, s *screen) error {
 	case err := <-failed:
 		return err
 	case p := <-ended:
+		whole := time.Since(began)
 		s.redraw(region())
 		if !s.live {
 			s.say("becomes")
@@ -234,7 +252,9 @@ func (d *demoCmd) edit(ctx context.Context, p process, s *screen) error {
 		if first == 0 {
 			return fmt.Errorf("the edit was not written: %s", p.Message)
 		}
-		s.say("First edit on the screen after %s, all of it after %s, in %d edits; %s.", ms(first), ms(time.Since(began)), edits, p.Message)
+		s.say("That was: // spark: %s", demoInstruction)
+		s.say("First edit on the screen after %s, all of it after %s, in %d edits;", ms(first), ms(whole), edits)
+		s.say("%s.", p.Message)
 		s.say("")
 		s.say("Next: the README tells how to set up your editor.")
 		return nil
@@ -406,7 +426,7 @@ func (s *screen) frame(text string) {
 	lines := strings.Split(text, "\n")
 	s.drawn = len(lines)
 	for _, l := range lines {
-		s.say("    %s", l)
+		s.say("  %s", strings.ReplaceAll(l, "\t", "    "))
 	}
 }
 
