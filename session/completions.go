@@ -13,44 +13,53 @@ type completionsRequest struct {
 	Stop        []string `json:"stop"`
 }
 
-// Template is how a family of models wants its fill-in-the-middle prompt.
-type Template struct {
-	Name                   string
-	Prefix, Suffix, Middle string
-	File                   string   // before the path of another file; "" when the family was not trained on that
-	Stop                   []string // never part of an answer
+// template is how a family of models wants its fill-in-the-middle prompt.
+type template struct {
+	name                   string
+	prefix, suffix, middle string
+	file                   string   // before the path of another file; "" when the family was not trained on that
+	stop                   []string // never part of an answer
 	models                 []string // in the names of its models
 }
 
-// Templates is every raw template that Config.Template may name, from the model cards.
-var Templates = []Template{
+// Templates are the names that Config.Template may have.
+func Templates() []string {
+	var names []string
+	for _, t := range templates {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+// templates are from the model cards.
+var templates = []template{
 	{
-		Name: "qwen", Prefix: "<|fim_prefix|>", Suffix: "<|fim_suffix|>", Middle: "<|fim_middle|>", File: "<|file_sep|>",
-		Stop:   []string{"<|endoftext|>", "<|fim_pad|>", "<|file_sep|>", "<|repo_name|>", "<|fim_prefix|>"},
+		name: "qwen", prefix: "<|fim_prefix|>", suffix: "<|fim_suffix|>", middle: "<|fim_middle|>", file: "<|file_sep|>",
+		stop:   []string{"<|endoftext|>", "<|fim_pad|>", "<|file_sep|>", "<|repo_name|>", "<|fim_prefix|>"},
 		models: []string{"qwen"},
 	},
 	{
-		Name: "starcoder", Prefix: "<fim_prefix>", Suffix: "<fim_suffix>", Middle: "<fim_middle>", File: "<file_sep>",
-		Stop:   []string{"<|endoftext|>", "<file_sep>", "<fim_prefix>"},
+		name: "starcoder", prefix: "<fim_prefix>", suffix: "<fim_suffix>", middle: "<fim_middle>", file: "<file_sep>",
+		stop:   []string{"<|endoftext|>", "<file_sep>", "<fim_prefix>"},
 		models: []string{"starcoder"},
 	},
 	{
-		Name: "codellama", Prefix: "<PRE> ", Suffix: " <SUF>", Middle: " <MID>",
-		Stop:   []string{"<EOT>", "<PRE>"},
+		name: "codellama", prefix: "<PRE> ", suffix: " <SUF>", middle: " <MID>",
+		stop:   []string{"<EOT>", "<PRE>"},
 		models: []string{"codellama", "code-llama"},
 	},
 	{
-		Name: "deepseek", Prefix: "<｜fim▁begin｜>", Suffix: "<｜fim▁hole｜>", Middle: "<｜fim▁end｜>",
-		Stop:   []string{"<｜end▁of▁sentence｜>", "<｜fim▁begin｜>"},
+		name: "deepseek", prefix: "<｜fim▁begin｜>", suffix: "<｜fim▁hole｜>", middle: "<｜fim▁end｜>",
+		stop:   []string{"<｜end▁of▁sentence｜>", "<｜fim▁begin｜>"},
 		models: []string{"deepseek"},
 	},
 }
 
-func templateFor(name, model string) *Template {
+func templateFor(name, model string) *template {
 	model = strings.ToLower(model)
-	for i := range Templates {
-		t := &Templates[i]
-		if name == t.Name {
+	for i := range templates {
+		t := &templates[i]
+		if name == t.name {
 			return t
 		}
 		for _, m := range t.models {
@@ -62,21 +71,21 @@ func templateFor(name, model string) *Template {
 	return nil
 }
 
-// Render writes the prompt: other files first, which stay the same while the user types, then prefix and
+// render writes the prompt: other files first, which stay the same while the user types, then prefix and
 // suffix of this one.
-func (t *Template) Render(f *FIM) string {
+func (t *template) render(f *FIM) string {
 	prefix, suffix, extra := f.window()
 	var b strings.Builder
-	if t.File != "" && len(extra) > 0 {
+	if t.file != "" && len(extra) > 0 {
 		for _, e := range extra {
-			b.WriteString(t.File + e.Path + "\n" + e.Text)
+			b.WriteString(t.file + e.Path + "\n" + e.Text)
 			if !strings.HasSuffix(e.Text, "\n") {
 				b.WriteByte('\n')
 			}
 		}
-		b.WriteString(t.File + f.Path + "\n")
+		b.WriteString(t.file + f.Path + "\n")
 	}
-	b.WriteString(t.Prefix + prefix + t.Suffix + suffix + t.Middle)
+	b.WriteString(t.prefix + prefix + t.suffix + suffix + t.middle)
 	return b.String()
 }
 
@@ -86,9 +95,9 @@ func completionsBody(q *question) (any, *failure) {
 	}
 	t := templateFor(q.cfg.Template, q.frame.Model)
 	if t == nil {
-		return nil, fail(Unsupported, give, nil, "no fill-in-the-middle template for the model %q; name one of qwen, starcoder, codellama, deepseek", q.frame.Model)
+		return nil, fail(Unsupported, give, nil, "no fill-in-the-middle template for the model %q; name one of %s", q.frame.Model, strings.Join(Templates(), ", "))
 	}
 	return completionsRequest{
-		Model: q.frame.Model, Prompt: t.Render(&q.req.FIM), MaxTokens: q.frame.MaxOutputTokens, Stream: true, Stop: t.Stop,
+		Model: q.frame.Model, Prompt: t.render(&q.req.FIM), MaxTokens: q.frame.MaxOutputTokens, Stream: true, Stop: t.stop,
 	}, nil
 }

@@ -64,7 +64,7 @@ type Request struct {
 type EventKind uint8
 
 const (
-	Started EventKind = iota + 1 // the model has accepted the request; carries Response
+	Started EventKind = iota + 1 // the model has accepted the request; carries Response. A second one begins what a steer has made of it.
 	Delta                        // more text; carries Text, which may hold several deltas of the wire
 	Done                         // the end of the answer; carries Reason, Usage, Model, Tier. Nothing follows.
 )

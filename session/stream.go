@@ -21,6 +21,7 @@ type call struct {
 	cur   *response
 	parts []Part // of a steered call: what follows Input
 	delta bool   // text of cur has been delivered
+	begun bool   // Started has been delivered, for this answer or the successor that a steer has made
 
 	pending  []Part     // a steer that the endpoint has accepted and not yet applied
 	steering sync.Mutex // held by a steer in progress; taken before Session.mu
@@ -168,7 +169,7 @@ func (c *call) consume(ctx context.Context, r *response, yield func(Event, error
 		case next != nil:
 			r = next
 			c.mu.Lock()
-			c.delta = false
+			c.delta, c.begun = false, false
 			c.mu.Unlock()
 			continue
 		case f == errEnded:
@@ -202,9 +203,14 @@ func (c *call) consume(ctx context.Context, r *response, yield func(Event, error
 					c.parts = append(c.parts, Part{Assistant, kept})
 				}
 				c.parts = append(c.parts, c.pending...)
-				c.pending, c.delta = nil, false
+				c.pending, c.delta, c.begun = nil, false, false
 			}
+			again := c.begun
+			c.begun = true
 			c.mu.Unlock()
+			if again {
+				continue // a further attempt; to the caller it is the same answer
+			}
 		}
 		if ev.Kind == Done {
 			done = true
