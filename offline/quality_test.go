@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -353,6 +354,8 @@ func dabbrev(prefix, suffix, typed string) string {
 	}
 }
 
+var record = flag.Bool("record", false, "write the quality table to testdata, to be compared with by the next commit")
+
 // TestQuality prints how often the engine is right and holds it to what the project promises (on Go).
 func TestQuality(t *testing.T) {
 	if testing.Short() {
@@ -364,6 +367,17 @@ func TestQuality(t *testing.T) {
 	defer func() {
 		w.Flush()
 		t.Logf("quality, %% (held-out files)\n%s", table.String())
+		if t.Skipped() || *record && t.Failed() {
+			return
+		}
+		const file = "testdata/quality.txt"
+		if *record {
+			if err := os.WriteFile(file, table.Bytes(), 0o644); err != nil {
+				t.Error(err)
+			}
+		} else if before, err := os.ReadFile(file); err == nil {
+			t.Logf("as recorded by the commit before (go test ./offline -run TestQuality -record)\n%s", before)
+		}
 	}()
 	for _, c := range corpora {
 		t.Run(c.language, func(t *testing.T) {
