@@ -72,10 +72,9 @@ type StreamDiff struct {
 	below  []int32          // the next line below with the same content, else n
 
 	// The model's text.
-	partial []byte // the line that is not complete yet
-	lead    bool   // no byte pushed yet
-	cr      bool   // the last chunk ended in \r, whose line end is counted already
-	pend    []newLine
+	in   lineBuffer
+	lead bool // no line yet
+	pend []newLine
 
 	// The work.
 	i        int    // first old line not decided about
@@ -220,31 +219,7 @@ func (d *StreamDiff) Push(chunk string) []Edit {
 		return nil
 	}
 	d.stats.BytesIn += len(chunk)
-	if d.cr && chunk[0] == '\n' {
-		chunk = chunk[1:]
-	}
-	d.cr = false
-	for chunk != "" {
-		i := strings.IndexAny(chunk, "\r\n")
-		if i < 0 {
-			d.partial = append(d.partial, chunk...)
-			break
-		}
-		line := chunk[:i]
-		if len(d.partial) > 0 {
-			line = string(append(d.partial, line...))
-			d.partial = d.partial[:0]
-		}
-		if chunk[i] == '\r' {
-			if i+1 == len(chunk) {
-				d.cr = true
-			} else if chunk[i+1] == '\n' {
-				i++
-			}
-		}
-		chunk = chunk[i+1:]
-		d.line(line)
-	}
+	d.in.push(chunk, d.line)
 	d.decide(false)
 	return d.flush()
 }
@@ -280,10 +255,9 @@ func (d *StreamDiff) Finish() []Edit {
 		return nil
 	}
 	d.finished = true
-	ended := len(d.partial) == 0
-	if !ended {
-		d.line(string(d.partial))
-		d.partial = nil
+	rest, unended := d.in.rest()
+	if unended {
+		d.line(rest)
 	}
 	if d.filter != nil {
 		for _, l := range d.filter.finish() {
@@ -293,7 +267,7 @@ func (d *StreamDiff) Finish() []Edit {
 	// An empty region has no final line end to keep.
 	wantEnd := !d.noEnd
 	if d.opt.Verbatim || d.lines() == 0 {
-		wantEnd = ended || d.filter != nil && d.filter.dropped > 0
+		wantEnd = !unended || d.filter != nil && d.filter.dropped > 0
 	}
 	d.decide(true)
 	d.last(wantEnd)
@@ -423,15 +397,13 @@ func (d *StreamDiff) words(at int, was, l string) {
 		d.edit(at, at+len(was), l)
 		return
 	}
-	var gaps []gap
-	eachGap(splitWords(was), splitWords(l), wordDiffBudget, func(x, y span) {
-		if k := len(gaps) - 1; k >= 0 && x.from-gaps[k].a.to < minKeptWords {
-			gaps[k].a.to, gaps[k].b.to = x.to, y.to
-			return
+	gaps := diffWords(was, l)
+	for k := 0; k < len(gaps); k++ {
+		g := gaps[k]
+		for k+1 < len(gaps) && gaps[k+1].a.from-g.a.to < minKeptWords {
+			k++
+			g.a.to, g.b.to = gaps[k].a.to, gaps[k].b.to
 		}
-		gaps = append(gaps, gap{x, y})
-	})
-	for _, g := range gaps {
 		a, b := was[g.a.from:g.a.to], l[g.b.from:g.b.to]
 		p, s := commonEnds(a, b)
 		d.edit(at+g.a.from+p, at+g.a.to-s, b[p:len(b)-s])
@@ -742,10 +714,17 @@ func jumpNeed(skip int) int {
 // Lines longer than maxWordDiff, old and new together, are compared by their ends only; and of two lines that
 // have hardly a word in common it is not worth while to find the last one.
 const (
-	maxWordDiff    = 1 << 14
+	maxWordDiff    = 1 << 13
 	wordDiffBudget = 1 << 17 // steps; see matcher
 	minKeptWords   = 8       // bytes; a shorter stretch is not worth an edit on either side of it
 )
+
+// diffWords lists the stretches where two lines differ, by words.
+func diffWords(a, b string) []gap {
+	var gaps []gap
+	eachGap(splitWords(a), splitWords(b), wordDiffBudget, func(x, y span) { gaps = append(gaps, gap{x, y}) })
+	return gaps
+}
 
 // similarity is the share of the longer of two lines that is in the other one too, in the same order.
 func similarity(a, b string) float64 {
@@ -754,7 +733,9 @@ func similarity(a, b string) float64 {
 	kept := p + s
 	if 2*kept < longer && len(a)+len(b) <= maxWordDiff {
 		kept = len(a)
-		eachGap(splitWords(a), splitWords(b), wordDiffBudget, func(x, y span) { kept -= x.to - x.from })
+		for _, g := range diffWords(a, b) {
+			kept -= g.a.to - g.a.from
+		}
 	}
 	return float64(kept) / float64(longer)
 }

@@ -60,10 +60,10 @@ var bigTexts = []struct {
 	{"5MB line, no model", func() (string, string) { return strings.Repeat("0123456789", 5<<20/10) + "\n", "short\n" }},
 	{"long lines", func() (string, string) {
 		old, model := big(7, 300<<10, 3)
-		join := func(s string) string { // 8 KB a line
+		join := func(s string) string { // 3.5 KB a line
 			lines := strings.SplitAfter(s, "\n")
 			for i := range lines {
-				if i%250 > 0 {
+				if i%110 > 0 {
 					lines[i] = strings.Replace(lines[i], "\n", " ", 1)
 				}
 			}
