@@ -39,7 +39,7 @@ func TestDemo(t *testing.T) {
 		t.Errorf("stderr: %s", &errs)
 	}
 	for _, want := range []string{
-		`[1-9]\d* of 201 given by suggestions\.`,
+		`[1-9]\d* of 200 given by suggestions\.`,
 		`the model is a scripted one on this machine`,
 		`First edit on the screen after \d`,
 		`\d+ tok/s`,
