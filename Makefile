@@ -1,36 +1,46 @@
-# make test   installs what the tests need and runs all of them
+# make test   installs what the tests need and runs all of them: what CI runs
 # make quick  what needs nothing but Go, in a minute
 # make bench  the numbers quoted in docs
 
-.PHONY: build test quick race poison fuzz bench cross editors
+.PHONY: build test quick vet cross race full poison fuzz bench
 
 build:
 	go build -o spark-lsp .
-
-test: cross race poison editors
 
 quick:
 	go vet ./...
 	go test -short ./...
 
-# Everything with the race detector, but for the simulations and corpora that say so themselves.
-race:
-	go vet ./...
-	go test -race -short ./...
-	go test ./...
+test: vet cross race full poison fuzz
 
-# Borrowed buffers of jsonrpc2 are scribbled over, so that whatever keeps one fails.
-poison:
-	go test -short -tags jsonrpc2poison . ./lsp/... ./server/...
+vet:
+	go vet ./...
 
 cross:
 	GOOS=linux GOARCH=arm64 go build -o /dev/null .
 	GOOS=darwin GOARCH=arm64 go build -o /dev/null .
 	GOOS=windows GOARCH=amd64 go build -o /dev/null .
-	GOOS=windows GOARCH=amd64 go vet .
+	GOOS=windows GOARCH=amd64 go vet . ./lsp ./privacy
 
-editors:
-	testdata/editors/install.sh
+# One package at a time: tests that speak of milliseconds share the machine with nobody but themselves.
+race:
+	go test -race -short -p 1 ./...
+
+# Everything: the simulations, the corpora of real edits, real editors, the protocol's official clients.
+full:
+	go test -p 1 -timeout 20m ./...
+
+# Borrowed buffers of jsonrpc2 are scribbled over, so that whatever keeps one fails.
+poison:
+	go test -short -p 1 -tags jsonrpc2poison . ./lsp/... ./server/...
+
+# Twenty seconds for each of the targets that stand between the user's text and the outside.
+FUZZTIME ?= 20s
+fuzz:
+	go test -run '^$$' -fuzz '^FuzzDidChange$$' -fuzztime $(FUZZTIME) ./lsp
+	go test -run '^$$' -fuzz '^FuzzChangeSet$$' -fuzztime $(FUZZTIME) ./editops
+	go test -run '^$$' -fuzz '^FuzzStreamDiff$$' -fuzztime $(FUZZTIME) ./editops
+	go test -run '^$$' -fuzz '^FuzzHunks$$' -fuzztime $(FUZZTIME) ./editops
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -122,3 +122,31 @@ func TestRetiredModelWarns(t *testing.T) {
 		t.Errorf("problems %v", problems)
 	}
 }
+
+func TestUpdateKeepsWhatWasValid(t *testing.T) {
+	merged, problems := Update(Layer{"completion.maxTokens": 33.0, "model": "a"}, Layer{"completion.maxTokens": "many", "model": "b", "nonsense": 1.0})
+	if merged["completion.maxTokens"] != 33.0 || merged["model"] != "b" || len(problems) != 1 || problems[0].Key != "completion.maxTokens" {
+		t.Errorf("%v, %v", merged, problems)
+	}
+	if merged["nonsense"] != 1.0 { // Resolve names it
+		t.Errorf("an unknown key was dropped in silence: %v", merged)
+	}
+}
+
+// FuzzResolve: whatever an editor, a file or the environment holds, defaults hold where it cannot be taken.
+func FuzzResolve(f *testing.F) {
+	f.Add("completion.maxTokens", "12", 3.5, true)
+	f.Add("baseURL", "http://user:pw@x/", 0.0, false)
+	f.Add("apiKey", "k", 1.0, true)
+	f.Fuzz(func(t *testing.T, key, text string, number float64, yes bool) {
+		for _, v := range []any{text, number, yes, nil, []any{text}, int64(number)} {
+			r, _ := Resolve(Layers{UserFile: Layer{key: v}, Environment: Layer{key: text}, Editor: Layer{key: v}})
+			if r.CompletionMaxTokens < 1 || r.CompletionMaxTokens > 2000 || r.BaseURL == "" || r.Provider == "" {
+				t.Errorf("%q=%v: %+v", key, v, r.Options)
+			}
+			if key != "apiKey" && r.Key() != "" {
+				t.Errorf("%q=%v made a key", key, v)
+			}
+		}
+	})
+}
