@@ -61,10 +61,10 @@ func (m *Machine) consume(doc Document, steps []editops.ChangeSet) {
 		m.land(doc, l)
 		return
 	}
-	if m.undone(doc, all) {
+	if m.allRejected(doc, all) || m.undone(doc, all) {
 		return
 	}
-	if m.flight != nil && !m.flight.seen || len(m.ghosts) > 0 {
+	if m.flight != nil && !m.flight.seen || len(m.ghosts) > 0 || len(m.rejected) > 0 {
 		// Then the changes one by one, or a few at a time; what is as expected before what is not.
 		for _, look := range []func(*expectation, Document, editops.ChangeSet) (landing, bool){
 			(*expectation).expected, (*expectation).unexpected,
@@ -114,10 +114,11 @@ type landing struct {
 type how int
 
 const (
-	asSent  how = iota // as sent, or rebased over the user's changes
-	over               // rebased, but over text that the user typed meanwhile
-	astray             // at the place it was for, in a text that has moved on
-	unasked            // a second time, or after it was given up
+	asSent   how = iota // as sent, or rebased over the user's changes
+	over                // rebased, but over text that the user typed meanwhile
+	astray              // at the place it was for, in a text that has moved on
+	unasked             // a second time, or after it was given up
+	rejected            // a piece of what Reject gave out
 )
 
 // expectation is what the edits that may arrive would look like, at one point of a notification.
@@ -129,7 +130,7 @@ type expectation struct {
 // expected is one such edit, in the document at that point.
 type expected struct {
 	f     *flight
-	ghost bool
+	ghost bool // it was given up, or is a rejection's: there is no sent and no since
 	// set is the edit as it would be if the editor rebased it over all that the user has typed: behind what the
 	// user typed at the same place, or before it, as the edit prefers, and then the other way round.
 	set [2]editops.ChangeSet
@@ -159,6 +160,9 @@ func (m *Machine) expect(doc Document) *expectation {
 		add(f, false)
 	}
 	for _, g := range m.ghosts {
+		add(g, true)
+	}
+	for _, g := range m.rejected {
 		add(g, true)
 	}
 	return x
@@ -191,13 +195,19 @@ func (x *expectation) expected(doc Document, c editops.ChangeSet) (landing, bool
 		return landing{}, false // done and undone within one notification: it is looked at step by step
 	}
 	for _, e := range x.edits {
-		if e.ghost {
+		if e.ghost && !e.f.rejects {
 			continue
 		}
 		for i, first := range e.f.sides() {
-			if sameEffect(doc, e.set[i], c) {
+			if !e.set[i].Empty() && sameEffect(doc, e.set[i], c) {
+				if e.f.rejects {
+					return landing{f: e.f, how: rejected, first: first}, true
+				}
 				return landing{f: e.f, first: first, where: e.set[i]}, true
 			}
+		}
+		if e.ghost {
+			continue
 		}
 		// Where the user had typed before the edit was sent and goes on there, an editor that rebases puts it in
 		// between.
@@ -221,9 +231,12 @@ func (x *expectation) unexpected(doc Document, c editops.ChangeSet) (landing, bo
 		return landing{}, false
 	}
 	for _, e := range x.edits {
+		if e.f.rejects {
+			continue
+		}
 		if e.ghost {
 			for i, first := range e.f.sides() {
-				if sameEffect(doc, e.set[i], c) {
+				if !e.set[i].Empty() && sameEffect(doc, e.set[i], c) {
 					return landing{f: e.f, how: unasked, first: first, where: e.set[i]}, true
 				}
 			}
@@ -324,6 +337,11 @@ func (m *Machine) land(doc Document, l landing) {
 		m.repair(l.f, l.first)
 		m.others(doc, made, s)
 		m.setRight(doc, made, l.where)
+	case rejected:
+		made := prediction(l.f, doc, l.first)
+		m.rejected = slices.DeleteFunc(m.rejected, func(f *flight) bool { return f == l.f })
+		m.takeBack(s, l.f.set, l.first)
+		m.others(doc, made, s)
 	case asSent:
 		made := prediction(l.f, doc, l.first)
 		l.f.first = l.first
@@ -714,7 +732,7 @@ func (m *Machine) undone(doc Document, c editops.ChangeSet) bool {
 			f.cs = sound(f.cs.Map(inverse, false))
 			s.pending = none(f.set.LenAfter())
 		}
-		m.ghosts = slices.DeleteFunc(m.ghosts, func(g *flight) bool { return g.s == s })
+		m.dropGhosts(s)
 		m.others(doc, c, s)
 		return true
 	}
@@ -728,12 +746,66 @@ func (m *Machine) advance(s *stream, set, cs editops.ChangeSet, first bool) {
 		cs = set
 	}
 	s.advance(cs, first)
-	for _, g := range m.ghosts {
+	for _, g := range slices.Concat(m.ghosts, m.rejected) {
 		if g.s == s {
 			g.set = sound(g.set.Map(cs, false))
 			g.cs = sound(g.cs.Map(cs, false))
 		}
 	}
+}
+
+// dropGhosts forgets what may still arrive of a stream's, other than the edit on its way.
+func (m *Machine) dropGhosts(s *stream) {
+	of := func(g *flight) bool { return g.s == s }
+	m.ghosts = slices.DeleteFunc(m.ghosts, of)
+	m.rejected = slices.DeleteFunc(m.rejected, of)
+}
+
+// allRejected recognises c as all that Reject gave out of a stream, at once.
+func (m *Machine) allRejected(doc Document, c editops.ChangeSet) bool {
+	for _, s := range m.streams {
+		set := none(s.applied.LenAfter())
+		n := 0
+		for _, f := range m.rejected {
+			if f.s == s {
+				set = sound(set.Compose(sound(f.set.Map(set, false))))
+				n++
+			}
+		}
+		if n < 2 {
+			continue
+		}
+		if made := shifted(sound(set.Map(s.user, false)), s.start, doc.Len()); !made.Empty() && sameEffect(doc, made, c) {
+			m.rejected = slices.DeleteFunc(m.rejected, func(f *flight) bool { return f.s == s })
+			m.takeBack(s, set, false)
+			m.others(doc, made, s)
+			return true
+		}
+	}
+	return false
+}
+
+// skipRejected takes back what needs no change of the document: the user has left nothing of it, or it looks the same.
+func (m *Machine) skipRejected(s *stream) {
+	for _, f := range slices.Clone(m.rejected) {
+		if f.s == s && sameEffect(m.doc, prediction(f, m.doc, false), none(m.doc.Len())) {
+			m.rejected = slices.DeleteFunc(m.rejected, func(o *flight) bool { return o == f })
+			m.takeBack(s, f.set, false)
+		}
+	}
+}
+
+// takeBack moves the engine text of s past a rejection of a part of it, which is in the document.
+func (m *Machine) takeBack(s *stream, set editops.ChangeSet, first bool) {
+	over := set
+	if m.flies(s) && !m.flight.seen {
+		f := m.flight
+		over = sound(set.Map(f.set, true))
+		f.set, f.cs = sound(f.set.Map(set, false)), sound(f.cs.Map(set, false))
+	}
+	s.pending = sound(s.pending.Map(over, false))
+	m.advance(s, set, set, first)
+	s.log = nil // the inverses in it are of an engine text that is no more
 }
 
 // repair takes account of an edit that arrived although it had been given up. By then it may have been sent again,

@@ -24,7 +24,7 @@ func (s *stream) hunks(doc Document) []hunk {
 	var gaps, back []editops.Edit // of the original, and on the engine text
 	inverse := s.applied.InvertFunc(func(i, j int) string { return s.orig[i:j] }).Edits()
 	for i, g := range s.applied.Edits() {
-		if !s.restored(doc, inverse[i]) {
+		if g.New != inverse[i].New && !s.restored(doc, inverse[i]) {
 			gaps, back = append(gaps, g), append(back, inverse[i])
 		}
 	}
@@ -67,20 +67,28 @@ func (s *stream) restored(doc Document, back editops.Edit) bool {
 	return strings.Contains(doc.Slice(s.start+start, s.start+end), back.New)
 }
 
-// reject is the change of doc that takes hunk n back, or all of them.
-func (s *stream) reject(doc Document, n int) (editops.ChangeSet, error) {
+// reject is what takes hunk n back, or all of them, on the engine text: changes that the document takes in one piece
+// each, since none spans text of the user's.
+func (s *stream) reject(doc Document, n int) ([]editops.ChangeSet, error) {
 	hunks := s.hunks(doc)
 	if n < -1 || n >= len(hunks) {
-		return editops.ChangeSet{}, ErrUnknown
+		return nil, ErrUnknown
 	}
-	set := none(s.applied.LenAfter())
+	users := s.user.Edits()
+	var pieces []editops.ChangeSet
 	for i, h := range hunks {
-		if n == -1 || n == i {
-			// The changes are disjoint, so that each can be mapped over those before it.
-			set = sound(set.Compose(sound(h.inverse.Map(set, false))))
+		if n != -1 && n != i {
+			continue
+		}
+		for _, e := range h.inverse.Edits() {
+			for cut := true; cut; {
+				var head editops.Edit
+				head, e, cut = s.split(e, users, false)
+				pieces = append(pieces, sound(editops.NewChangeSet(s.applied.LenAfter(), head)))
+			}
 		}
 	}
-	return shifted(sound(set.Map(s.user, false)), s.start, doc.Len()), nil
+	return pieces, nil
 }
 
 // accept makes the present text of the region the original one.

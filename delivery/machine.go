@@ -95,8 +95,10 @@ type Machine struct {
 	flight  *flight
 	ghosts  []*flight // given up as dropped; the text may still arrive
 	strays  []stray
-	coarse  bool // the last didChange replaced text by itself
-	wait    bool // refused for a version that is the newest we know: the next didChange brings a newer one
+	// rejected are the pieces of what Reject gave out last that were not seen yet.
+	rejected []*flight
+	coarse   bool // the last didChange replaced text by itself
+	wait     bool // refused for a version that is the newest we know: the next didChange brings a newer one
 	// DropsStale says that the editor answers applied:true to an edit for an old version and drops it (Neovim).
 	// Such an answer then counts as a refusal when a didChange overtook the edit. Without it the machine waits
 	// for one more didChange, since an editor that rebases (Zed) may yet show the text.
@@ -120,6 +122,8 @@ type flight struct {
 	replied bool              // the editor answered
 	seen    bool              // the text is in the buffer
 	stale   bool              // a didChange that was not ours came after it was sent
+
+	rejects bool // not sent by the machine, but given out by Reject
 
 	// For an edit that was given up: one that was sent after it has arrived, and it was waited for once more.
 	over, late bool
@@ -226,7 +230,7 @@ func (m *Machine) Closed() {
 			s.state, s.reason = Stopped, "the document was closed"
 		}
 	}
-	m.wait, m.ghosts, m.strays = false, nil, nil
+	m.wait, m.ghosts, m.rejected, m.strays = false, nil, nil, nil
 }
 
 // Resume lets a Paused or Stopped stream go on with what is left of it (see Rest). It was asked for, so that typing
@@ -238,7 +242,7 @@ func (m *Machine) Resume(id StreamID) error {
 		return ErrUnknown
 	}
 	for _, o := range m.streams {
-		if o != s && !o.state.Ended() && s.start <= o.end && o.start <= s.end {
+		if o != s && !o.state.Ended() && s.start < o.end && o.start < s.end { // they may meet: their order is known
 			return ErrOverlap
 		}
 	}
@@ -394,16 +398,20 @@ func (m *Machine) settle() {
 func (m *Machine) Accept(id StreamID) {
 	if s := m.stream(id); s != nil && !m.flies(s) && !s.void {
 		s.accept(m.doc)
-		m.ghosts = slices.DeleteFunc(m.ghosts, func(g *flight) bool { return g.s == s })
+		m.dropGhosts(s)
 		m.strays = slices.DeleteFunc(m.strays, func(y stray) bool { return y.s == s })
 	}
 }
 
 // Forget drops a stream that has ended.
 func (m *Machine) Forget(id StreamID) {
-	m.streams = slices.DeleteFunc(m.streams, func(s *stream) bool {
-		return s.id == id && s.state.Ended() && !m.flies(s)
-	})
+	s := m.stream(id)
+	if s == nil || !s.state.Ended() || m.flies(s) {
+		return
+	}
+	m.dropGhosts(s)
+	m.strays = slices.DeleteFunc(m.strays, func(y stray) bool { return y.s == s })
+	m.streams = slices.DeleteFunc(m.streams, func(o *stream) bool { return o == s })
 }
 
 // Hunks are the stretches of the buffer that a stream has changed and the user has not taken back, in order.
@@ -418,15 +426,43 @@ func (m *Machine) Hunks(id StreamID) []Hunk {
 }
 
 // Reject is what restores the original text of one hunk (as numbered by Hunks), or of all of them (-1): edits
-// against the present document, sorted and not overlapping. What the user typed stays.
+// against the present document, sorted and not overlapping. What the user typed stays. The caller sends them; that
+// they are in the buffer is seen in Changed, after which the hunks are gone.
 func (m *Machine) Reject(id StreamID, hunk int) ([]editops.Edit, error) {
 	s := m.stream(id)
 	if s == nil || s.void {
 		return nil, ErrUnknown
 	}
-	set, err := s.reject(m.doc, hunk)
-	if err != nil || hunk >= 0 {
-		return set.Edits(), err
+	back, err := s.reject(m.doc, hunk)
+	if err != nil {
+		return nil, err
+	}
+	m.rejected = slices.DeleteFunc(m.rejected, func(f *flight) bool { return f.s == s })
+	last := -1 // where the last piece ends in the document
+	for _, piece := range back {
+		f := &flight{s: s, set: piece, cs: piece, rejects: true}
+		from, to, ok := hull(prediction(f, m.doc, false).Edits())
+		if n := len(m.rejected) - 1; ok && from <= last {
+			// What stood between the two, the user has deleted: to the editor they are one change.
+			f = m.rejected[n]
+			f.set = sound(f.set.Compose(sound(piece.Map(f.set, false))))
+			f.cs = f.set
+		} else {
+			m.rejected = append(m.rejected, f)
+		}
+		if ok {
+			last = to
+		}
+	}
+	m.skipRejected(s)
+	set := none(m.doc.Len())
+	for _, f := range m.rejected {
+		if f.s == s {
+			set = sound(set.Compose(sound(prediction(f, m.doc, false).Map(set, false))))
+		}
+	}
+	if hunk >= 0 {
+		return set.Edits(), nil
 	}
 	for _, y := range m.strays {
 		if y.s == s && !y.restored(m.doc) {

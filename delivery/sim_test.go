@@ -676,7 +676,11 @@ func (w *world) run() {
 			w.write(md)
 		}
 	}
-	// Then the user rests, and everything comes to its end.
+	w.rest()
+}
+
+// rest lets everything come to its end, while the user rests.
+func (w *world) rest() {
 	for w.fault == "" {
 		switch {
 		case len(w.inbox) > 0:
@@ -792,7 +796,17 @@ func (w *world) check() {
 		w.failf("%s", fault)
 		return
 	}
-	w.checkAfterwards()
+	if w.undone || w.blind() {
+		return
+	}
+	if w.c.n(2) == 1 {
+		w.resume()
+	}
+	if w.c.n(2) == 1 {
+		w.reject()
+	} else {
+		w.checkAfterwards()
+	}
 }
 
 // blind says that no server could have known: the editor told of several changes as one, and the user had deleted
@@ -870,11 +884,59 @@ func (w *world) target() string {
 	return text
 }
 
-// checkAfterwards rejects everything and wants the original back.
-func (w *world) checkAfterwards() {
-	if w.undone || w.blind() {
+// resume lets what was stopped or paused go on.
+func (w *world) resume() {
+	for _, id := range w.ids {
+		if st := w.m.State(id); st != Paused && st != Stopped {
+			continue
+		}
+		w.logf("resume %d", id)
+		if err := w.m.Resume(id); err != nil {
+			w.failf("resume %d: %v", id, err)
+			return
+		}
+	}
+	w.pump()
+	w.rest()
+	for _, id := range w.ids {
+		if st := w.m.State(id); st != Done && w.damaged == "" && !w.joined && !w.full && w.fault == "" {
+			w.failf("stream %d is %v after all (%s)", id, st, w.m.Reason(id))
+		}
+	}
+	if fault := w.textFault(w.buf); fault != "" && w.fault == "" && w.damaged == "" && !w.blind() {
+		w.failf("resumed: %s", fault)
+	}
+}
+
+// reject takes everything back in the editor, hunk by hunk or at once, and wants the original.
+func (w *world) reject() {
+	if w.fault != "" || w.damaged != "" || w.blind() {
 		return
 	}
+	w.unsynced = nil
+	for _, id := range w.ids {
+		hunk := w.c.n(2) - 1
+		for tries := 0; len(w.m.Hunks(id)) > 0; tries++ {
+			edits, err := w.m.Reject(id, hunk)
+			if err != nil || tries > 20 {
+				w.failf("reject %d of %d: %v, hunks %+v", hunk, id, err, w.m.Hunks(id))
+				return
+			}
+			w.logf("reject %d of %d: %v", hunk, id, edits)
+			for i := len(edits) - 1; i >= 0; i-- {
+				w.edit(edits[i], true)
+			}
+			w.rest()
+		}
+		if edits, err := w.m.Reject(id, -1); err != nil || len(edits) > 0 {
+			w.failf("rejecting %d a second time: %v, %v", id, edits, err)
+		}
+	}
+	w.checkAfterwards()
+}
+
+// checkAfterwards rejects everything and wants the original back.
+func (w *world) checkAfterwards() {
 	set, _ := editops.NewChangeSet(len(w.buf))
 	for _, id := range w.ids {
 		edits, err := w.m.Reject(id, -1)
