@@ -45,22 +45,21 @@ func (o *inOrder) take(id int64) func(result []byte, err error) {
 	return f
 }
 
-// answered handles msg if it is the answer to one of these calls, and reports whether it was.
-func (o *inOrder) answered(msg jsonrpc2.Message) bool {
+// answer returns what is to be done with msg if it is the answer to one of these calls, else nil.
+func (o *inOrder) answer(msg jsonrpc2.Message) func() {
 	r, ok := msg.(*jsonrpc2.Response)
 	if !ok {
-		return false
+		return nil
 	}
 	id, ok := r.ID().Number()
 	if !ok {
-		return false
+		return nil
 	}
 	f := o.take(id)
 	if f == nil {
-		return false
+		return nil
 	}
-	f(r.Result(), r.Err())
-	return true
+	return func() { f(r.Result(), r.Err()) }
 }
 
 // SendEdit sends one versioned edit, as ApplyEdit does, and does not wait. answered runs on the read loop, in the

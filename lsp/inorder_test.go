@@ -84,3 +84,25 @@ func TestSendEditRefused(t *testing.T) {
 		t.Error("an inverted edit was sent")
 	}
 }
+
+// A panic of what handles the answer is one of the program's on the read loop, and must not end the process.
+func TestSendEditAnswerPanics(t *testing.T) {
+	var r *rig
+	called := make(chan struct{})
+	r = start(t, Program{Requests: map[string]RequestFunc{"test/edit": func(ctx context.Context, snap *Snapshot, _ []byte) (any, error) {
+		doc, _ := snap.Get(file)
+		return nil, r.client.SendEdit(ctx, "", DocumentEdit{Document: doc}, func(bool, error) {
+			defer close(called)
+			panic("the bug")
+		})
+	}}}, editor.Options{})
+	r.Open(file, "go", "")
+	if err := r.Call(r.ctx, "test/edit", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	<-called
+	r.alive()
+	if n := r.logs.FilterMessage("panic").Len(); n != 1 {
+		t.Errorf("%d panics were logged", n)
+	}
+}

@@ -44,6 +44,9 @@ func (o *outbox) wait(ctx context.Context, limit int) error {
 	for {
 		o.mu.Lock()
 		err, full, room := o.err, len(o.pending) >= limit, o.room
+		if err == nil && o.closed {
+			err = ErrClosed
+		}
 		o.mu.Unlock()
 		if err != nil || !full {
 			return err
@@ -111,10 +114,11 @@ func (o *outbox) makeRoom() {
 	o.room = make(chan struct{})
 }
 
-// close lets run end once everything queued so far is written.
+// close lets run end once everything queued so far is written, and releases all who wait.
 func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
+	o.makeRoom()
 	o.filled.Signal()
 }

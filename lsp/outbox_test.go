@@ -87,6 +87,17 @@ func TestOutboxBound(t *testing.T) {
 	}
 }
 
+func TestOutboxCloseReleases(t *testing.T) {
+	o := newOutbox(io.Discard, func(error) {}) // run is not running: what is written stays
+	o.Write(make([]byte, 10))
+	waiting := make(chan error, 1)
+	go func() { waiting <- o.wait(context.Background(), 10) }()
+	o.close()
+	if err := <-waiting; !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}
+
 // A client that cannot be written to any more is gone, even if it holds its own end open.
 func TestBrokenOutputEndsServe(t *testing.T) {
 	in, w := io.Pipe()

@@ -191,6 +191,7 @@ func newServer(ctx context.Context, in io.Reader, out io.Writer, p Program) *ser
 	s.root, s.cancel = context.WithCancel(ctx)
 	s.out = newOutbox(out, func(err error) { s.end(fmt.Errorf("%w: %w", ErrClientGone, err)) })
 	s.stream = newStream(in, s.out, s.log, s.inputEnded)
+	s.stream.bug = s.recovered
 	s.conn = jsonrpc2.NewConn(s.stream, jsonrpc2.WithCodec(codec{}))
 	return s
 }
@@ -450,12 +451,11 @@ func (s *server) notification(method string, params []byte) {
 		s.log.Debug("notification outside of the session is ignored")
 		return
 	}
-	s.stream.onLoop.Store(true)
-	defer s.stream.onLoop.Store(false)
-	defer s.recovered(method, nil)
-	if err := s.notify(method, params); err != nil {
-		s.log.Error("notification failed", zap.String("method", method), zap.Error(err))
-	}
+	s.stream.onReadLoop(method, func() {
+		if err := s.notify(method, params); err != nil {
+			s.log.Error("notification failed", zap.String("method", method), zap.Error(err))
+		}
+	})
 }
 
 func (s *server) notify(method string, params []byte) error {

@@ -24,11 +24,13 @@ type stream struct {
 	out    *outbox
 	log    *zap.Logger
 	ended  func(error) // told when the client's input has ended, io.EOF for a clean end
+	// bug is deferred round what is the program's: it recovers a panic.
+	bug func(what string, after func())
 
 	inOrder inOrder
 
 	stopped atomic.Bool // after exit: nothing is read any more
-	onLoop  atomic.Bool // a notification handler runs on the read loop
+	onLoop  atomic.Bool // something of the program's runs on the read loop
 
 	mu       sync.Mutex
 	awaited  int           // calls of the client without an answer
@@ -74,10 +76,15 @@ func (s *stream) Read(ctx context.Context) (jsonrpc2.Message, int64, error) {
 			var frame []byte
 			var n int64
 			if frame, n, err = s.frames.ReadFrame(ctx); err == nil {
-				if msg := s.decode(frame); msg != nil && !s.inOrder.answered(msg) {
-					return msg, n, nil
+				msg := s.decode(frame)
+				if msg == nil {
+					continue
 				}
-				continue
+				if f := s.inOrder.answer(msg); f != nil {
+					s.onReadLoop("the answer to an edit", f)
+					continue
+				}
+				return msg, n, nil
 			}
 		}
 		// After an error the connection refuses to write. Hold it back until the calls that are being
@@ -86,6 +93,15 @@ func (s *stream) Read(ctx context.Context) (jsonrpc2.Message, int64, error) {
 		s.waitAnswered(lastAnswers)
 		return nil, 0, err
 	}
+}
+
+// onReadLoop runs f, which is the program's, on the read loop: a panic of it stays there, and what it sends
+// does not wait for the client.
+func (s *stream) onReadLoop(what string, f func()) {
+	s.onLoop.Store(true)
+	defer s.onLoop.Store(false)
+	defer s.bug(what, nil)
+	f()
 }
 
 // Write implements jsonrpc2.Stream. ctx bounds only the wait for a client that does not read; a message is

@@ -145,21 +145,29 @@ func TestTrapBadFrames(t *testing.T) {
 			}, editor.Options{})
 			before := len(r.Log())
 			r.RawSend(editor.Frame(tt.frame))
-			r.alive()
-			var answers []editor.Message
-			for _, m := range r.Log()[before:] {
-				if m.Kind == editor.Response && m.ID != "2" { // 2 is the call of alive
-					answers = append(answers, m)
+			answers := func() (list []editor.Message) {
+				for _, m := range r.Log()[before:] {
+					if m.Kind == editor.Response && m.ID != "2" { // 2 is the call of alive
+						list = append(list, m)
+					}
+				}
+				return list
+			}
+			if tt.code != 0 {
+				if err := r.WaitFor(r.ctx, "an answer", func() bool { return len(answers()) > 0 }); err != nil {
+					t.Fatal(err)
 				}
 			}
+			r.alive()
+			got := answers()
 			if tt.code == 0 {
-				if len(answers) != 0 {
-					t.Errorf("answered %v", answers)
+				if len(got) != 0 {
+					t.Errorf("answered %v", got)
 				}
 				return
 			}
-			if len(answers) != 1 || answers[0].Err == nil || answers[0].Err.Code != tt.code || answers[0].ID != tt.id {
-				t.Errorf("answers %v, want code %d for %s", answers, tt.code, tt.id)
+			if len(got) != 1 || got[0].Err == nil || got[0].Err.Code != tt.code || got[0].ID != tt.id {
+				t.Errorf("answers %v, want code %d for %s", got, tt.code, tt.id)
 			}
 		})
 	}

@@ -309,7 +309,7 @@ func (e *Editor) change(b *buffer, edit editops.Edit, joined bool) {
 	if !e.opts.VersionPerSync {
 		b.version++
 	}
-	e.changed.Broadcast()
+	e.happened()
 }
 
 // synced sends what is to be sent, unless it is held back. Called with mu held.

@@ -62,6 +62,7 @@ type Editor struct {
 
 	mu       sync.Mutex // guards all below
 	changed  *sync.Cond // anything below has changed
+	changes  int        // how often
 	encoding string
 	buffers  map[string]*buffer
 	policy   ApplyPolicy
@@ -402,7 +403,7 @@ func (e *Editor) read(r *bufio.Reader) {
 			}
 			e.ended = err
 			e.out.close()
-			e.changed.Broadcast()
+			e.happened()
 			return
 		}
 		e.receive(body)
@@ -433,7 +434,7 @@ func (e *Editor) receive(body []byte) {
 	m, err := decodeMessage(body)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	defer e.changed.Broadcast()
+	defer e.happened()
 	if err != nil {
 		e.violate("not a message: %v: %s", err, body)
 		return

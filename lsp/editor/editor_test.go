@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -679,5 +680,24 @@ func TestChooseAndClose(t *testing.T) {
 	}
 	if r.Text(uri) != "" || r.Version(uri) != 0 || r.UndoSteps(uri) != 0 {
 		t.Error("the buffer is still there")
+	}
+}
+
+// A fact that comes about while WaitFor looks at the editor must not be missed.
+func TestWaitForMissesNothing(t *testing.T) {
+	r := newRig(t, editor.Options{})
+	for i := range 500 {
+		p, err := r.CallAsync("test/echo", i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = r.WaitFor(r.ctx, "the answer", func() bool {
+			answered := p.Answered()
+			runtime.Gosched() // the answer comes about here
+			return answered
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -29,7 +29,7 @@ func (e *Editor) record(m Message) {
 	if e.opts.Observe != nil {
 		e.opts.Observe(m)
 	}
-	e.changed.Broadcast()
+	e.happened()
 }
 
 // Log returns all messages so far, in the order of the wire as the editor saw it.
@@ -39,26 +39,37 @@ func (e *Editor) Log() []Message {
 	return slices.Clone(e.log)
 }
 
-// wait blocks until fact holds. fact is called with mu held, whenever anything has changed.
+// happened wakes all who wait. Called with mu held.
+func (e *Editor) happened() {
+	e.changes++
+	e.changed.Broadcast()
+}
+
+// wait blocks until fact holds. fact is called with mu held, whenever anything has changed. It may give mu up
+// for a while; what happens meanwhile is not missed.
 func (e *Editor) wait(ctx context.Context, what string, fact func() bool) error {
 	stop := context.AfterFunc(ctx, func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.changed.Broadcast()
+		e.happened()
 	})
 	defer stop()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for {
-		switch {
-		case fact():
+		seen := e.changes
+		if fact() {
 			return nil
+		}
+		switch {
+		case e.changes != seen: // look again before giving up
 		case e.ended != nil:
 			return fmt.Errorf("waiting for %s: %w%s", what, ErrEnded, e.tail())
 		case ctx.Err() != nil:
 			return fmt.Errorf("waiting for %s: %w%s", what, ctx.Err(), e.tail())
+		default:
+			e.changed.Wait()
 		}
-		e.changed.Wait()
 	}
 }
 
