@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -58,9 +59,24 @@ func realEdits(tb testing.TB) []edited {
 	if testing.Short() {
 		tb.Skip("real edits are left out with -short")
 	}
+	all, failed := loadCorpus()
+	for _, f := range failed {
+		tb.Log(f)
+	}
+	langs := map[string]bool{}
+	for _, e := range all {
+		langs[e.lang] = true
+	}
+	if len(all) < 500 || len(langs) < 4 {
+		tb.Skipf("NO CORPUS: only %d real edits in %d languages can be had here (network, go and npm are needed)", len(all), len(langs))
+	}
+	return all
+}
+
+// loadCorpus fetches the corpus once a run. It also says which packages are missing.
+var loadCorpus = sync.OnceValues(func() (all []edited, failed []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	var all []edited
 	for _, s := range corpusSources {
 		before, err := fetch(ctx, s.client, s.name, s.before)
 		var after string
@@ -74,18 +90,11 @@ func realEdits(tb testing.TB) []edited {
 			}
 		}
 		if err != nil {
-			tb.Logf("without %s: %v", s.name, err)
+			failed = append(failed, fmt.Sprintf("without %s: %v", s.name, err))
 		}
 	}
-	langs := map[string]bool{}
-	for _, e := range all {
-		langs[e.lang] = true
-	}
-	if len(all) < 500 || len(langs) < 4 {
-		tb.Skipf("NO CORPUS: only %d real edits in %d languages can be had here (network, go and npm are needed)", len(all), len(langs))
-	}
-	return all
-}
+	return all, failed
+})
 
 // fetch returns the folder that holds a version of a package.
 func fetch(ctx context.Context, client, name, version string) (string, error) {

@@ -21,6 +21,9 @@ var (
 // nothing but an ellipsis. The last is valid Python, so the caller asks only about lines that the old text does
 // not have, and above says what stands on the line before: behind a colon an ellipsis is a body.
 func IsElision(line, above string) bool {
+	if t := strings.TrimLeft(line, " \t"); t == "" || strings.IndexByte("/#-<;%*{(\"'.[\xe2", t[0]) < 0 {
+		return false // the first byte rules out nearly all lines, at the price of no expression
+	}
 	if elisionBare.MatchString(line) {
 		return !strings.HasSuffix(strings.TrimSpace(above), ":")
 	}

@@ -15,8 +15,8 @@ type StreamOptions struct {
 	// Markdown says that code fences are part of the language, so that a leading fence is taken for wrapping
 	// only when it names Markdown itself.
 	Markdown bool
-	// Verbatim takes the model's text as it is: no fence is dropped, and the final line end is the model's.
-	// It is for text that did not come out of a chat model, such as a formatter's.
+	// Verbatim takes the model's text as it is: no fence is dropped, no elision looked for, and the final line
+	// end is the model's. It is for text that did not come out of a chat model, such as a formatter's.
 	Verbatim bool
 }
 
@@ -46,6 +46,10 @@ const hunkGap = 3
 // the ones before it were sound, and the rest of the old text stands: the caller stops and says so.
 var ErrStreamDiff = errors.New("stream diff: internal check failed")
 
+// ErrElided is the error of a StreamDiff whose model left code out ("// ... existing code ..."). The edits before
+// that line stand, and so does the rest of the old text, which would have been deleted.
+var ErrElided = errors.New("stream diff: the new text leaves code out")
+
 // StreamDiff turns an old region and the growing text that is to replace it into edits, while the text
 // arrives. The edits are append-only: none starts before the end of the one before it, and none touches a
 // line that was kept. So whatever has been emitted at any moment is a prefix of the work, and a stream that
@@ -72,9 +76,10 @@ type StreamDiff struct {
 	below  []int32          // the next line below with the same content, else n
 
 	// The model's text.
-	in   lineBuffer
-	lead bool // no line yet
-	pend []newLine
+	in    lineBuffer
+	lead  bool   // no line yet
+	above string // the last line that is not blank
+	pend  []newLine
 
 	// The work.
 	i        int    // first old line not decided about
@@ -244,6 +249,12 @@ func (d *StreamDiff) enqueue(text string) {
 	id, ok := d.intern[withoutBlanks(text)]
 	if !ok {
 		id = -1
+		if !d.opt.Verbatim && d.err == nil && IsElision(text, d.above) {
+			d.err = fmt.Errorf("%w: %q", ErrElided, strings.TrimSpace(text))
+		}
+	}
+	if !blank(text) {
+		d.above = text
 	}
 	d.pend = append(d.pend, newLine{text, id})
 }
@@ -278,7 +289,8 @@ func (d *StreamDiff) Finish() []Edit {
 // Text is the engine text: what the emitted edits have made of the old text.
 func (d *StreamDiff) Text() string { return d.check.text() }
 
-// Err is nil, or wraps ErrStreamDiff after an internal check has failed.
+// Err is nil, or wraps ErrElided or, after an internal check has failed, ErrStreamDiff. Nothing is emitted then
+// any more.
 func (d *StreamDiff) Err() error { return d.err }
 
 // Stats reports progress.
@@ -716,7 +728,7 @@ func jumpNeed(skip int) int {
 const (
 	maxWordDiff    = 1 << 13
 	wordDiffBudget = 1 << 17 // steps; see matcher
-	minKeptWords   = 8       // bytes; a shorter stretch is not worth an edit on either side of it
+	minKeptWords   = 4       // bytes; a shorter stretch is not worth an edit on either side of it
 )
 
 // diffWords lists the stretches where two lines differ, by words.
