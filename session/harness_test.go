@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 // short are timeouts for tests that wait for a fault to be detected.
 func short() Timeouts {
 	return Timeouts{
-		Connect: 2 * time.Second, FirstEvent: 300 * time.Millisecond, InterEvent: 300 * time.Millisecond,
+		Connect: 2 * time.Second, FirstEvent: 900 * time.Millisecond, InterEvent: 900 * time.Millisecond,
 		Queue: 2 * time.Second, Interrupt: 300 * time.Millisecond, Backoff: 5 * time.Millisecond, Reprobe: time.Minute,
 	}
 }
