@@ -58,6 +58,7 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" default:"withargs" hidden:"" help:"Speak LSP over stdin and stdout."`
 	Demo     demoCmd     `cmd:"" help:"Play a session in this terminal: completions at real speed, then a streamed edit."`
 	Loopback loopbackCmd `cmd:"" help:"Run the scripted model server, to try an editor without a key."`
+	Models   modelsCmd   `cmd:"" help:"List the models of the configured endpoint, and servers found on this machine."`
 }
 
 type serveCmd struct {

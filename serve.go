@@ -29,8 +29,8 @@ func (p process) serve(ctx context.Context, c *cli) error {
 	if err != nil {
 		warnings = append(warnings, err.Error())
 	}
-	engine := offline.New(offline.Options{})
-	defer engine.Close()
+	embedded := offline.New(offline.Options{})
+	defer embedded.Close()
 	s := server.New(server.Config{
 		Version:     versionString(),
 		Log:         log,
@@ -38,7 +38,7 @@ func (p process) serve(ctx context.Context, c *cli) error {
 		Environment: settings.FromEnvironment(p.getenv),
 		Warnings:    warnings,
 		StateDir:    stateDir(p.getenv),
-		Engine:      engine,
+		Engine:      engine{embedded},
 		PanicOnBug:  p.panicOnBug,
 	})
 	defer s.Close()

@@ -46,7 +46,7 @@ func (s *Server) completion(ctx context.Context, snap *lsp.Snapshot, p *protocol
 		FilterText:       protocol.NewOptional(edit.New),
 		InsertTextFormat: protocol.InsertTextFormatPlainText,
 		TextEdit:         &protocol.TextEdit{Range: doc.OffsetsToRange(edit.Start, edit.End), NewText: edit.New},
-		Command:          acceptCommand(doc),
+		Command:          didAccept(acceptArgument{URI: doc.URI, Suggestion: sg.number}),
 	})
 	return list, nil
 }

@@ -116,6 +116,9 @@ func (s *Server) ask(key, question, yesTitle string, yes func(ctx context.Contex
 // nobody has said so yet.
 func (s *Server) automaticAllowed() bool {
 	o := s.options()
+	if o.CompletionProvider == "offline" || s.overBudget() {
+		return false
+	}
 	if o.AutomaticAllowed() {
 		return true
 	}
@@ -140,7 +143,7 @@ func (s *Server) endpoint() (baseURL, key string, ok bool) {
 	case o.Key() != "":
 		return o.BaseURL, o.Key(), true
 	case o.Loopback():
-		return o.BaseURL, placeholderKey, true
+		return o.BaseURL, PlaceholderKey, true
 	case !o.EditorNamesEndpoint():
 		return o.BaseURL, "", true
 	}
@@ -159,9 +162,9 @@ func (s *Server) endpoint() (baseURL, key string, ok bool) {
 	return "", "", false
 }
 
-// placeholderKey goes to endpoints on this machine that no key belongs to: local servers ask for some bearer token,
+// PlaceholderKey goes to endpoints on this machine that no key belongs to: local servers ask for some bearer token,
 // and take any.
-const placeholderKey = "none"
+const PlaceholderKey = "none"
 
 func host(baseURL string) string {
 	u, err := url.Parse(baseURL)

@@ -20,7 +20,9 @@ type cutter struct {
 	stopper        *editops.Stopper
 }
 
-func newCutter(doc *lsp.Document, at int) *cutter {
+// newCutter judges answers for one place. many says that several lines are welcome where otherwise one would be
+// enough: who has just accepted a line wants to read on.
+func newCutter(doc *lsp.Document, at int, many bool) *cutter {
 	t := doc.Text
 	c := &cutter{
 		text: t, at: at,
@@ -28,12 +30,17 @@ func newCutter(doc *lsp.Document, at int) *cutter {
 		suffix: strings.ToValidUTF8(t.Slice(at, min(t.Len(), at+cutWindow)), ""),
 		opt:    editops.CleanOptions{Markdown: doc.LanguageID == "markdown"},
 	}
+	if many && strings.TrimSpace(t.Slice(at, t.LineEnd(t.LineAt(at)))) == "" {
+		c.opt.Lines = editops.LinesMany
+	}
 	c.stopper = editops.NewStopper(c.prefix, c.suffix, c.opt)
 	return c
 }
 
 // multiline reports whether the place has room for more than one line.
-func (c *cutter) multiline() bool { return editops.Multiline(c.prefix, c.suffix) }
+func (c *cutter) multiline() bool {
+	return c.opt.Lines == editops.LinesMany || editops.Multiline(c.prefix, c.suffix)
+}
 
 // push takes more of the answer and reports whether it should end here.
 func (c *cutter) push(text string) (stop bool) { return c.stopper.Push(text) != editops.StopNot }

@@ -19,6 +19,7 @@ type document struct {
 	s         *Server
 	uri       string
 	suggester suggester
+	log       editLog
 
 	mu      sync.Mutex    // guards what follows; never held while the editor is called
 	doc     *lsp.Document // as the editor last told it
@@ -32,7 +33,7 @@ type document struct {
 
 func newDocument(s *Server, uri string) *document {
 	d := &document{
-		s: s, uri: uri, machine: delivery.New(), running: map[delivery.StreamID]*edit{},
+		s: s, uri: uri, suggester: suggester{s: s}, machine: delivery.New(), running: map[delivery.StreamID]*edit{},
 		wake: make(chan struct{}, 1), moved: make(chan struct{}),
 	}
 	p := s.profile()
@@ -57,6 +58,7 @@ func (s *Server) changed(c lsp.Change) {
 		return
 	}
 	d.suggester.changed(c)
+	d.log.changed(c)
 	d.mu.Lock()
 	switch {
 	case c.After == nil:

@@ -210,6 +210,7 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model)
 	region := t.doc.Text.Slice(t.start, t.end)
 	diff := editops.NewStreamDiff(region, editops.StreamOptions{LineEnd: lineEnd(t.doc.Text), Markdown: t.doc.LanguageID == "markdown"})
 	report := s.reportEdit(ctx, e)
+	defer s.working()()
 	s.shellBegin(ctx, e)
 	req := session.Request{
 		Job: session.Edit, Base: parts(p.Base), Input: parts(p.Input), Explicit: true,

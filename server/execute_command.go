@@ -20,6 +20,7 @@ const (
 	cmdReject    = "spark-lsp.reject"
 	cmdRetry     = "spark-lsp.retry"
 	cmdRest      = "spark-lsp.rest"
+	cmdNext      = "spark-lsp.next"
 	cmdToggle    = "spark-lsp.toggle"
 	cmdStatus    = "spark-lsp.status"
 	cmdDidAccept = "spark-lsp.didAccept"
@@ -34,6 +35,7 @@ var commands = map[string]func(s *Server, snap *lsp.Snapshot, arg json.RawMessag
 	cmdReject:    (*Server).rejectCommand,
 	cmdRetry:     (*Server).retryCommand,
 	cmdRest:      (*Server).restCommand,
+	cmdNext:      (*Server).nextCommand,
 	cmdToggle:    (*Server).toggleCommand,
 	cmdStatus:    (*Server).statusCommand,
 	cmdDidAccept: (*Server).didAcceptCommand,
@@ -99,6 +101,7 @@ func (s *Server) toggleCommand(*lsp.Snapshot, json.RawMessage) (any, error) {
 	if paused {
 		word = "paused"
 	}
+	s.tellActivity(0)
 	s.say(protocol.MessageTypeInfo, "spark-lsp: automatic completions %s", word)
 	return nil, nil
 }

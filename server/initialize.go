@@ -46,6 +46,7 @@ func (s *Server) initialize(_ context.Context, client *lsp.Client, p *protocol.I
 // embedded engine, the editor is asked for its settings. It runs on the read loop and must not wait itself.
 func (s *Server) initialized(context.Context) {
 	s.chooseModels()
+	s.tellActivity(0)
 	s.start(func(ctx context.Context) {
 		s.fetchConfiguration(ctx)
 		s.tellWarnings(ctx)
@@ -54,6 +55,7 @@ func (s *Server) initialized(context.Context) {
 	roots := s.roots
 	s.mu.Unlock()
 	s.start(func(ctx context.Context) { s.indexWorkspace(ctx, roots) })
+	s.start(s.keepUsage)
 }
 
 // didChangeWorkspaceFolders keeps the list of roots, and reads the new ones.

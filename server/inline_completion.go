@@ -45,7 +45,7 @@ func (s *Server) inlineCompletion(ctx context.Context, snap *lsp.Snapshot, p *pr
 	list.Items = append(list.Items, protocol.InlineCompletionItem{
 		InsertText: protocol.String(edit.New),
 		Range:      &r,
-		Command:    acceptCommand(doc),
+		Command:    didAccept(acceptArgument{URI: doc.URI, Suggestion: sg.number}),
 	})
 	return list, nil
 }
@@ -107,18 +107,35 @@ func (sg *shown) from(line string, keep int) editops.Edit {
 	return e
 }
 
-// acceptCommand is what an editor runs after it has inserted an item. It is how acceptance is counted; nothing is
-// sent anywhere.
-func acceptCommand(doc *lsp.Document) protocol.Command {
-	arg, err := json.Marshal(map[string]string{"uri": doc.URI})
+// didAccept is what an editor runs after it has inserted an item. It is how acceptance is counted, where the document
+// does not show it; nothing is sent anywhere.
+func didAccept(a acceptArgument) protocol.Command {
+	arg, err := json.Marshal(a)
 	if err != nil {
-		panic(err) // a string always marshals
+		panic(err) // strings and numbers always marshal
 	}
 	return protocol.Command{Title: "Accept", Command: cmdDidAccept, Arguments: []protocol.LSPAny{protocol.LSPAny(arg)}}
 }
 
-// didAcceptCommand counts an accepted suggestion.
-func (s *Server) didAcceptCommand(*lsp.Snapshot, json.RawMessage) (any, error) {
-	s.accepted.Add(1)
+// didAcceptCommand counts an accepted suggestion or next edit. Without arguments it does nothing.
+func (s *Server) didAcceptCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, error) {
+	var a acceptArgument
+	if len(arg) > 0 {
+		if err := json.Unmarshal(arg, &a); err != nil {
+			return nil, invalidParams("%s: the argument is {uri}: %v", cmdDidAccept, err)
+		}
+	}
+	doc, ok := snap.Get(a.URI)
+	if !ok {
+		return nil, nil
+	}
+	d := s.document(doc.URI)
+	switch {
+	case d == nil:
+	case a.NextEdit > 0:
+		s.tally.add(func(c *counts) { c.NextEditsAccepted++ })
+	default:
+		d.suggester.didAccept(a.Suggestion)
+	}
 	return nil, nil
 }

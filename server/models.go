@@ -20,6 +20,9 @@ type Engine interface {
 	Model
 	AddFile(path, language, text string) // language "" goes by the path
 	RemoveFile(path string)
+	// NextEdits proposes where else in text the user's latest edit may be wanted, the likeliest place first. past led
+	// to text. It is called on the goroutine of a request and takes milliseconds.
+	NextEdits(path, language, text string, past []PastEdit) []Proposal
 }
 
 // models holds who answers. The session is opened when settings first ask for it and replaced when the
@@ -66,24 +69,16 @@ func (m *models) close() {
 	}
 }
 
-func sameEndpoint(a, b session.Config) bool {
-	return a.URL == b.URL && a.Key == b.Key && a.Model == b.Model && a.ServiceTier == b.ServiceTier
-}
-
 // chooseModels opens, replaces or closes the session as the settings in force ask, and warms it: dialled and
 // primed now, the first keystroke finds it ready.
 func (s *Server) chooseModels() {
 	o := s.options()
 	var cfg session.Config
 	if o.Enabled && o.UsesModel() {
-		url, key, _ := s.endpoint()
-		cfg = session.Config{
-			URL:         url, // "" while the user has not agreed to it
-			Key:         key,
-			Model:       o.Model,
-			ServiceTier: o.ServiceTier,
-			UserAgent:   "spark-lsp/" + s.cfg.Version,
-		}
+		cfg = EndpointConfig(o, s.cfg.Version)
+		cfg.URL, cfg.Key, _ = s.endpoint() // no address while the user has not agreed to it
+		cfg.OnStatus = s.sessionStatus
+		cfg.OnUsage = s.usage.add
 	}
 	sess := s.models.use(cfg, func(old *session.Session) {
 		s.start(func(context.Context) { old.Close() })

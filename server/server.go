@@ -7,6 +7,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.lsp.dev/protocol"
 	"go.uber.org/zap"
@@ -52,11 +53,14 @@ type Server struct {
 	resolved atomic.Pointer[settings.Resolved]
 	paused   atomic.Bool // spark-lsp.toggle
 
-	countsFromZero atomic.Bool  // see invoked
-	accepted       atomic.Int64 // suggestions, counted here and told nobody
+	countsFromZero atomic.Bool // see invoked
+	tally          tally
+	focus          atomic.Pointer[string] // URI of the document in focus, nil or "" when unknown
+	activity       activity
 
 	models   models
 	consents *consents
+	usage    *usage
 
 	mu       sync.Mutex // guards what follows
 	editor   settings.Layer
@@ -81,6 +85,7 @@ func New(cfg Config) *Server {
 		warned:   map[string]bool{},
 		warnings: cfg.Warnings,
 		consents: openConsents(cfg.StateDir),
+		usage:    newUsage(cfg.StateDir, time.Now),
 	}
 	s.root, s.stop = context.WithCancel(context.Background())
 	r, problems := settings.Resolve(settings.Layers{UserFile: cfg.UserFile, Environment: cfg.Environment})
@@ -104,13 +109,21 @@ func (s *Server) Program() lsp.Program {
 			protocol.MethodTextDocumentCodeAction:       lsp.Call(s.codeAction),
 			protocol.MethodWorkspaceExecuteCommand:      lsp.Call(s.executeCommand),
 			methodEditResolve:                           lsp.Call(s.editResolve),
+			methodNextEdit:                              lsp.Call(s.nextEdit),
+			methodCopilotInlineEdit:                     lsp.Call(s.nextEdit),
+			methodCheckStatus:                           lsp.Call(s.checkStatus),
 		},
 		Notifications: map[string]lsp.NotificationFunc{
 			protocol.MethodWorkspaceDidChangeConfiguration:    lsp.Notify(s.didChangeConfiguration),
 			protocol.MethodWorkspaceDidChangeWorkspaceFolders: lsp.Notify(s.didChangeWorkspaceFolders),
 			protocol.MethodWindowWorkDoneProgressCancel:       lsp.Notify(s.progressCancel),
-			methodEditAck:    lsp.Notify(s.editAck),
-			methodEditCancel: lsp.Notify(s.editCancel),
+			methodEditAck:            lsp.Notify(s.editAck),
+			methodEditCancel:         lsp.Notify(s.editCancel),
+			methodNextEditDidReject:  lsp.Notify(s.nextEditDidReject),
+			methodDidFocus:           lsp.Notify(s.didFocus),
+			methodDidShowCompletion:  lsp.Notify(s.didShowCompletion),
+			methodDidPartiallyAccept: lsp.Notify(s.didPartiallyAccept),
+			methodDidShowInlineEdit:  lsp.Notify(s.didShowInlineEdit),
 		},
 		Log:        s.log,
 		PanicOnBug: s.cfg.PanicOnBug,
@@ -122,6 +135,9 @@ func (s *Server) Close() {
 	s.stop()
 	s.models.close()
 	s.work.Wait()
+	if err := s.usage.flush(); err != nil {
+		s.log.Warn("tokens not counted", zap.Error(err))
+	}
 }
 
 // start runs f on a goroutine that Close waits for. f returns soon after its context ends.

@@ -1,29 +1,53 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
+	"time"
 
 	"go.lsp.dev/protocol"
+	"go.uber.org/zap"
 
 	"github.com/spark-lsp/spark-lsp/lsp"
+	"github.com/spark-lsp/spark-lsp/session"
 )
 
-// status is what a person, or a shell's status bar, wants to know. It is the answer of spark-lsp.status.
+// status is what a person, or a shell's status bar, wants to know. It is the answer of spark-lsp.status, and the
+// notification spark/status.
 type status struct {
-	Provider string `json:"provider"` // "openai" or "offline": who answers explicit requests
-	Model    string `json:"model,omitempty"`
-	Tier     string `json:"tier,omitempty"`
-	State    string `json:"state"` // the session's own word, "paused", "disabled", or "ready"
-	Editing  int    `json:"editing"`
+	Provider  string         `json:"provider"` // who answers edits: the setting's name, or "offline"
+	Model     string         `json:"model,omitempty"`
+	Tier      string         `json:"tier,omitempty"`      // what serves now; it may be less than was asked for
+	Transport string         `json:"transport,omitempty"` // websocket or http
+	Warm      bool           `json:"warm"`                // a live connection holds a warmed base
+	State     string         `json:"state"`               // ok, queued, limited, degraded, offline; ready without a model; paused; disabled
+	Message   string         `json:"message,omitempty"`   // one line for a person
+	Until     string         `json:"until,omitempty"`     // limited: RFC 3339
+	Editing   int            `json:"editing"`             // edits that stream now
+	Tokens    int            `json:"tokensToday"`         // input and output, of all of the user's editors
+	Models    map[string]int `json:"tokensByModel,omitempty"`
+
+	Completions counts `json:"completions"` // in this process
 }
 
 func (s *Server) status() status {
 	o := s.options()
 	st := status{Provider: "offline", State: "ready"}
 	if sess := s.models.current(); sess != nil {
-		st.Provider, st.Model, st.Tier = "openai", o.Model, o.ServiceTier
-		st.State = string(sess.Status().State)
+		now := sess.Status()
+		st.Provider, st.Model, st.Tier = o.Provider, now.Model, now.Tier
+		if st.Provider == "auto" {
+			st.Provider = "openai"
+		}
+		st.State, st.Message, st.Transport, st.Warm = string(now.State), now.Message, string(now.Transport), now.Warm
+		switch now.State {
+		case session.Queued:
+			st.Message = fmt.Sprintf("queued for %.0f s", time.Since(now.Since).Seconds())
+		case session.Limited:
+			st.Until = now.Until.Format(time.RFC3339)
+		}
 	}
 	switch {
 	case !o.Enabled:
@@ -31,6 +55,8 @@ func (s *Server) status() status {
 	case s.paused.Load():
 		st.State = "paused"
 	}
+	st.Tokens, st.Models = s.usage.today()
+	st.Completions = s.tally.now()
 	s.mu.Lock()
 	st.Editing = len(s.edits)
 	s.mu.Unlock()
@@ -39,10 +65,59 @@ func (s *Server) status() status {
 
 func (s *Server) statusCommand(*lsp.Snapshot, json.RawMessage) (any, error) {
 	st := s.status()
-	what := "embedded engine (completes identifiers and lines, follows no instructions)"
-	if st.Provider != "offline" {
-		what = fmt.Sprintf("%s, tier %s", st.Model, st.Tier)
+	var b strings.Builder
+	fmt.Fprintf(&b, "spark-lsp %s: ", s.cfg.Version)
+	if st.Provider == "offline" {
+		b.WriteString("embedded engine (completes identifiers and lines, follows no instructions)")
+	} else {
+		b.WriteString(st.Model)
+		if st.Tier != "" {
+			fmt.Fprintf(&b, ", tier %s", st.Tier)
+		}
 	}
-	s.say(protocol.MessageTypeInfo, "spark-lsp %s: %s, %s", s.cfg.Version, what, st.State)
+	fmt.Fprintf(&b, ", %s", st.State)
+	if st.Message != "" {
+		fmt.Fprintf(&b, " (%s)", st.Message)
+	}
+	if st.Tokens > 0 {
+		fmt.Fprintf(&b, ", %d tokens today", st.Tokens)
+	}
+	s.say(protocol.MessageTypeInfo, "%s", &b)
 	return st, nil
+}
+
+// usageInterval is how often the count of tokens goes to disk, and that of other processes is seen.
+const usageInterval = time.Minute
+
+// keepUsage writes the count of tokens now and then, so that little is lost when the process is killed.
+func (s *Server) keepUsage(ctx context.Context) {
+	tick := time.NewTicker(usageInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := s.usage.flush(); err != nil {
+				s.log.Warn("tokens not counted", zap.Error(err))
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// overBudget reports whether the day's tokens are spent, and says so once a day.
+func (s *Server) overBudget() bool {
+	budget := s.options().DailyTokens
+	if budget == 0 {
+		return false
+	}
+	total, _ := s.usage.today()
+	if total < budget {
+		return false
+	}
+	day := time.Now().Format(time.DateOnly)
+	if s.consents.first("budget " + day) {
+		s.say(protocol.MessageTypeWarning, "spark-lsp: %d of %d tokens are spent for today; automatic completions come from the embedded engine until tomorrow", total, budget)
+	}
+	return true
 }

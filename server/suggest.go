@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 
@@ -16,28 +17,60 @@ import (
 	"github.com/spark-lsp/spark-lsp/session"
 )
 
-// suggester holds one document's suggestion: at most one response of the model is alive for a document, and
-// everybody who asks is served from it for as long as what the user types agrees with it.
+// suggester holds one document's suggestions: at most one response of the model is alive for a document, and
+// everybody who asks is served from it for as long as what the user types agrees with it. What was shown before and
+// is contradicted by a typo is kept for when the typo is gone.
 type suggester struct {
-	mu  sync.Mutex
-	cur *suggestion // nil before the first request
+	s *Server
+
+	mu     sync.Mutex
+	doc    *lsp.Document // as the editor last told it, nil before the first change
+	cur    *suggestion   // nil before the first request
+	past   []*suggestion // what was fit to be shown before cur, the latest first
+	pace   pace
+	newest place2        // where the newest request asks
+	recent []versioned   // the latest edits, for requests that are a little late
+	from   int32         // the version before recent
+	asks   int           // requests so far
+	moved  chan struct{} // closed and replaced whenever any of this changes; nil while nobody has asked
+	number int           // of the latest suggestion
+	end    place2        // behind the suggestion that was accepted last
+}
+
+// place2 is a cursor in a version of the document.
+type place2 struct {
+	version int32
+	cursor  int
 }
 
 // suggestion is a response of the model for one place in one version of the document, growing while it streams.
 type suggestion struct {
+	number int
 	doc    *lsp.Document // the document that was asked about
 	at     int           // where, bytes of doc
 	asked  trigger
+	many   bool // several lines are welcome, since a suggestion has just been accepted
+	began  time.Time
 	cancel context.CancelFunc
 
 	// Guarded by suggester.mu.
 	edits []versioned        // what happened to the document since
 	item  editops.Suggestion // anchored in doc; its New only ever grows
+	spoke bool               // something has come of the response
 	ready bool               // a good place to stop has been reached: it may be shown
 	ended bool               // the response is over; nothing more will come
 	dead  bool               // superseded or cancelled
 	err   error
-	grown chan struct{} // closed and replaced whenever one of these changes
+
+	waiting    int  // requests that wait for it now
+	held       bool // a key waits, or has waited, for its first word
+	prefetched bool // asked for before any editor did, and no editor has since
+	bytes      int  // of the response so far
+	shown      bool // handed to the editor
+	part       int  // characters of it that were accepted by themselves
+	partly     bool
+	accepted   bool
+	counted    bool // its end has been accounted for
 }
 
 // versioned is an edit and the document version that it led to.
@@ -46,46 +79,232 @@ type versioned struct {
 	edit    editops.Edit
 }
 
-// maxFollowed is the number of edits over which a suggestion is carried; a suggestion that has lived through
-// more has long been typed, or refused.
-const maxFollowed = 256
+const (
+	// maxFollowed is the number of edits over which a suggestion is carried; a suggestion that has lived through
+	// more has long been typed, or refused.
+	maxFollowed = 256
+	// maxRecent is the number of edits by which a request may be behind the document when its goroutine gets to run.
+	maxRecent = 64
+	// maxKept bounds the suggestions that wait for a typo to go away.
+	maxKept = 8
+	// grace is how long a response lives whose only asker has cancelled. Editors cancel a request when a key comes,
+	// some of them before they tell of the key and ask anew; the provider must hear of a real cancel within 50 ms.
+	grace = 25 * time.Millisecond
+)
 
 // shown is what an editor is given: Edit refers to the document that was asked about.
 type shown struct {
 	editops.Edit
 	cursor int // where the user is, Start <= cursor <= End
+	number int // of the suggestion
 }
 
-// changed notes what happened to the document. It runs on the read loop.
+// changed notes what happened to the document. It runs on the read loop, so nothing in it waits.
 func (g *suggester) changed(c lsp.Change) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.cur == nil {
-		return
-	}
-	if c.After == nil || c.Before == nil || len(g.cur.edits) > maxFollowed {
-		g.dropLocked()
+	g.doc = c.After
+	if c.After == nil || c.Before == nil {
+		g.forgetLocked()
+		g.pace, g.newest, g.end = pace{}, place2{}, place2{}
+		g.recent = nil
+		if c.After != nil {
+			g.from = c.After.Version
+		}
 		return
 	}
 	for _, e := range c.Edits {
-		g.cur.edits = append(g.cur.edits, versioned{c.After.Version, e})
+		g.recent = append(g.recent, versioned{c.After.Version, e})
+	}
+	if n := len(g.recent) - maxRecent; n > 0 {
+		g.from = g.recent[n-1].version
+		g.recent = slices.Delete(g.recent, 0, n)
+	}
+	g.pace.key(time.Now())
+	if g.cur != nil && !g.followLocked(g.cur, c) {
+		g.dropLocked()
+	}
+	g.past = slices.DeleteFunc(g.past, func(sg *suggestion) bool { return !g.followLocked(sg, c) })
+	if g.cur != nil {
+		g.watchLocked(g.cur, c)
 	}
 }
 
-// dropLocked forgets the suggestion and abandons its response. g.mu is held.
-func (g *suggester) dropLocked() {
-	if g.cur == nil {
+// followLocked takes a suggestion over a change; false says that it has been followed for long enough. g.mu is held.
+func (g *suggester) followLocked(sg *suggestion, c lsp.Change) bool {
+	if len(sg.edits) > maxFollowed {
+		g.countLocked(sg)
+		return false
+	}
+	for _, e := range c.Edits {
+		sg.edits = append(sg.edits, versioned{c.After.Version, e})
+	}
+	return true
+}
+
+// watchLocked sees from the document whether a suggestion was accepted, whole or in part: an edit of several
+// characters that are the suggestion's next ones is no key. g.mu is held.
+func (g *suggester) watchLocked(sg *suggestion, c lsp.Change) {
+	if !sg.shown || len(c.Edits) != 1 || utf8.RuneCountInString(c.Edits[0].New) < 2 {
 		return
 	}
-	g.cur.dead = true
-	g.cur.cancel()
-	g.cur.tellLocked()
-	g.cur = nil
+	before, ok := editops.Interpolate(sg.item, sg.until(c.Before.Version), -1)
+	if !ok {
+		return
+	}
+	rest := before.Rest()
+	if g.standsLocked(sg) {
+		g.acceptedLocked(sg, utf8.RuneCountInString(rest))
+		return
+	}
+	after, ok := editops.Interpolate(sg.item, sg.until(c.After.Version), -1)
+	if n := utf8.RuneCountInString(rest) - utf8.RuneCountInString(after.Rest()); ok && n > 0 {
+		sg.part += n
+		sg.partly = true
+	}
 }
 
-func (sg *suggestion) tellLocked() {
-	close(sg.grown)
-	sg.grown = make(chan struct{})
+// standsLocked reports whether the whole of a suggestion stands in the document. g.mu is held.
+func (g *suggester) standsLocked(sg *suggestion) bool {
+	start, ok := sg.startIn(g.doc.Version)
+	new := sg.item.New
+	return ok && sg.ended && new != "" && start+len(new) <= g.doc.Text.Len() && g.doc.Text.Slice(start, start+len(new)) == new
+}
+
+// startIn is where a suggestion's start is in a later version; ok is false when something before it on its line, or
+// further up across it, was changed.
+func (sg *suggestion) startIn(version int32) (start int, ok bool) {
+	start = sg.item.Start
+	for _, e := range sg.until(version) {
+		switch {
+		case e.Start >= start:
+		case e.End <= start:
+			start += len(e.New) - (e.End - e.Start)
+		default:
+			return 0, false
+		}
+	}
+	return start, true
+}
+
+// acceptedLocked accounts for an accepted suggestion, once, and asks for what may come behind it. g.mu is held.
+func (g *suggester) acceptedLocked(sg *suggestion, characters int) {
+	if sg.accepted {
+		return
+	}
+	sg.accepted = true
+	g.s.tally.accepted(characters + sg.part)
+	start, ok := sg.startIn(g.doc.Version)
+	if !ok {
+		return
+	}
+	g.end = place2{g.doc.Version, start + len(sg.item.New)}
+	g.s.start(func(context.Context) { g.s.prefetch(g, g.end) })
+}
+
+// partly notes that a client says a part of a suggestion was accepted.
+func (g *suggester) partly(number int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.cur != nil && g.cur.number == number {
+		g.cur.partly = true
+	}
+}
+
+// didAccept notes that a client says a suggestion was accepted. The document has mostly shown it before.
+func (g *suggester) didAccept(number int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, sg := range append([]*suggestion{g.cur}, g.past...) {
+		if sg == nil || sg.accepted || number != 0 && sg.number != number || !sg.shown {
+			continue
+		}
+		if sg.counted { // it went away before the client said so
+			continue
+		}
+		rest := 0
+		if utf8.RuneCountInString(sg.item.Rest()) > sg.part {
+			rest = utf8.RuneCountInString(sg.item.Rest()) - sg.part
+		}
+		if g.doc != nil && g.standsLocked(sg) {
+			g.acceptedLocked(sg, rest)
+		} else {
+			sg.accepted = true
+			g.s.tally.accepted(rest + sg.part)
+		}
+		return
+	}
+}
+
+// countLocked accounts for a suggestion that will not be shown again. g.mu is held.
+func (g *suggester) countLocked(sg *suggestion) {
+	if sg.counted {
+		return
+	}
+	sg.counted = true
+	typed := false
+	if g.doc != nil && !sg.accepted {
+		// What the user typed of it is a use as well.
+		if start, ok := sg.startIn(g.doc.Version); ok && start+len(sg.item.New) <= g.doc.Text.Len() {
+			typed = sg.ended && g.doc.Text.Slice(start, start+len(sg.item.New)) == sg.item.New
+		}
+	}
+	used := sg.accepted || sg.partly || typed
+	g.s.tally.add(func(c *counts) {
+		switch {
+		case !sg.accepted && sg.partly:
+			c.Partly++
+			c.AcceptedCharacters += sg.part
+		case sg.shown && !used:
+			c.Ignored++
+		}
+		if !used {
+			c.WastedTokens += tokens(sg.bytes)
+		}
+	})
+	if sg.prefetched {
+		g.s.tally.prefetched(tokens(sg.bytes), false)
+	}
+}
+
+// forgetLocked forgets everything. g.mu is held.
+func (g *suggester) forgetLocked() {
+	g.dropLocked()
+	for _, sg := range g.past {
+		g.countLocked(sg)
+	}
+	g.past = nil
+}
+
+// dropLocked ends the current suggestion and abandons its response. One that was fit to be shown is kept, in case
+// that the document agrees with it again. g.mu is held.
+func (g *suggester) dropLocked() {
+	sg := g.cur
+	if sg == nil {
+		return
+	}
+	fit := sg.err == nil && (sg.ready || sg.ended)
+	sg.dead, sg.ended = true, true // nothing more will come of it
+	sg.cancel()
+	g.cur = nil
+	if fit && sg.item.Rest() != "" && !sg.accepted && g.doc != nil {
+		g.past = slices.Insert(g.past, 0, sg)
+		if len(g.past) > maxKept {
+			g.countLocked(g.past[maxKept])
+			g.past = g.past[:maxKept]
+		}
+	} else {
+		g.countLocked(sg)
+	}
+	g.tellLocked()
+}
+
+// tellLocked wakes everybody who waits. g.mu is held.
+func (g *suggester) tellLocked() {
+	if g.moved != nil {
+		close(g.moved)
+	}
+	g.moved = make(chan struct{})
 }
 
 // until are the edits that led from sg.doc to the document's given version.
@@ -99,24 +318,35 @@ func (sg *suggestion) until(version int32) []editops.Edit {
 	return edits
 }
 
-// alive returns what is left of the suggestion for a cursor in a version of the document. fits is true as long as
-// what the user typed and what the model said agree as far as both go, so that the response is worth waiting for
-// even when nothing of it is left to show yet.
-func (sg *suggestion) alive(doc *lsp.Document, cursor int) (item editops.Suggestion, live, fits bool) {
+// agreement is how far a response and what the user has typed since go together.
+type agreement uint8
+
+const (
+	contradicts agreement = iota // the user is elsewhere, or typed something else
+	mayAgree                     // the user went on typing, and the response has not said a word yet
+	agrees                       // they agree as far as both go, but nothing is left to show yet
+	live                         // something is left to show
+)
+
+// alive returns what is left of the suggestion for a cursor in a version of the document.
+func (sg *suggestion) alive(doc *lsp.Document, cursor int) (item editops.Suggestion, a agreement) {
 	if doc.Version < sg.doc.Version {
-		return item, false, false
+		return item, contradicts
 	}
 	edits := sg.until(doc.Version)
 	if item, ok := editops.Interpolate(sg.item, edits, cursor); ok {
-		return item, true, true
+		return item, live
 	}
 	if sg.ended {
-		return item, false, false
+		return item, contradicts
 	}
-	// The model may still be behind the user: carry a suggestion of nothing, and see where its start is now.
+	// The model may still be behind the user: see whether all that was typed stands between its place and the cursor.
+	if cursor < sg.at {
+		return item, contradicts
+	}
 	for _, e := range edits {
 		if e.Start < sg.at {
-			return item, false, false
+			return item, contradicts
 		}
 	}
 	typed := ""
@@ -124,8 +354,19 @@ func (sg *suggestion) alive(doc *lsp.Document, cursor int) (item editops.Suggest
 		typed = doc.Text.Slice(sg.at, cursor)
 	}
 	said := sg.item.New[min(len(sg.item.New), sg.at-sg.item.Start):]
-	// A response that has said nothing yet fits anything, but probably not what was typed since it was asked for.
-	return item, false, cursor >= sg.at && strings.HasPrefix(typed, said) && (said != "" || typed == "")
+	switch {
+	case typed == "":
+		if said == "" {
+			return item, agrees
+		}
+	case said == "":
+		if !strings.ContainsAny(typed, "\r\n") { // Enter leaves the line that the model was asked to complete
+			return item, mayAgree
+		}
+	case strings.HasPrefix(typed, said):
+		return item, agrees
+	}
+	return item, contradicts
 }
 
 // trigger is how a completion came to be asked for.
@@ -152,63 +393,205 @@ func (s *Server) suggest(ctx context.Context, doc *lsp.Document, cursor int, ask
 		return nil, nil
 	}
 	g := &d.suggester
+	arrived := time.Now()
+	var timer <-chan time.Time // ends the wait for a response that has not spoken
+	held := false
+
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asks++
+	me := place2{doc.Version, cursor}
+	if me.version >= g.newest.version {
+		g.newest = me
+		g.tellLocked() // whoever waits for an older place may go
+	}
 	for {
-		g.mu.Lock()
+		if sh := g.serveLocked(doc, me); sh != nil {
+			s.log.Debug("completion: served", zap.Int("suggestion", sh.number), zap.Duration("after", time.Since(arrived)))
+			return sh, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if g.newest != me {
+			return nil, errSuperseded
+		}
 		sg := g.cur
-		if sg != nil && !sg.dead {
-			if doc.Version < sg.doc.Version {
-				g.mu.Unlock()
-				return nil, errSuperseded
-			}
-			item, live, fits := sg.alive(doc, cursor)
-			same := doc.Version == sg.doc.Version && cursor == sg.at
+		wait := false
+		if sg != nil {
+			_, a := sg.alive(doc, cursor)
+			g.judgeLocked(sg, a)
+			here := doc.Version == sg.doc.Version && cursor == sg.at
 			switch {
-			case live && (sg.ready || sg.ended):
-				g.mu.Unlock()
-				return &shown{item.Edit(), item.Cursor}, nil
-			case sg.ended && same && sg.err != nil:
+			case sg.ended && here && sg.err != nil:
 				// It failed: tell whoever waited for it, and ask again next time.
 				err := sg.err
 				g.dropLocked()
-				g.mu.Unlock()
 				return nil, err
-			case sg.ended && same && asked <= sg.asked:
-				g.mu.Unlock()
+			case sg.ended && here && asked <= sg.asked:
+				sg.useLocked(s)
 				return nil, nil // asked and answered: there is nothing to suggest here
-			case !sg.ended && (live || fits):
-				grown := sg.grown
-				g.mu.Unlock()
-				select {
-				case <-grown:
-					continue
-				case <-ctx.Done():
-					s.leave(g, sg)
-					return nil, ctx.Err()
+			case sg.ended:
+			case a == mayAgree && !held:
+				w := g.pace.wait(time.Since(sg.began))
+				s.log.Debug("completion: waits for the response in flight", zap.Duration("at most", w))
+				if wait = w > 0; wait {
+					t := time.NewTimer(w)
+					defer t.Stop()
+					timer, held, sg.held = t.C, true, true
 				}
+			case a == mayAgree:
+				wait = timer != nil
+			default:
+				wait = a != contradicts
 			}
 		}
+		if !wait {
+			if held && !sg.ended && !sg.spoke {
+				g.pace.late(time.Since(sg.began))
+			}
+			g.dropLocked()
+			if g.cur = s.startSuggestion(g, doc, cursor, asked, false); g.cur == nil {
+				return nil, errSuperseded
+			}
+			s.log.Debug("completion: asks", zap.Int("suggestion", g.cur.number), zap.Duration("waited", time.Since(arrived)))
+			continue
+		}
+		sg.useLocked(s)
+		sg.waiting++
+		moved := g.moved
+		g.mu.Unlock()
+		select {
+		case <-moved:
+		case <-timer:
+			timer = nil
+		case <-ctx.Done():
+		}
+		g.mu.Lock()
+		sg.waiting--
 		if ctx.Err() != nil {
-			g.mu.Unlock()
+			s.leave(g, sg)
 			return nil, ctx.Err()
 		}
-		if sg != nil && sg.dead && doc.Version < d.version() {
-			g.mu.Unlock()
-			return nil, errSuperseded
-		}
-		g.dropLocked()
-		g.cur = s.startSuggestion(g, doc, cursor, asked)
-		g.mu.Unlock()
 	}
 }
 
-// leave abandons a response that its only asker has cancelled, unless the user has moved on within it: then the next
-// request will want it.
+// serveLocked answers a place from what has been suggested already, nil when nothing of that is left there. What was
+// shown last and is still alive comes first, so that one text is never replaced by another. g.mu is held.
+func (g *suggester) serveLocked(doc *lsp.Document, at place2) *shown {
+	serves := func(sg *suggestion) *shown {
+		if !sg.ready && !sg.ended {
+			return nil
+		}
+		item, a := sg.alive(doc, at.cursor)
+		if a != live {
+			return nil
+		}
+		g.judgeLocked(sg, a)
+		if g.doc != nil && doc.Version < g.doc.Version {
+			// The document has moved on: an answer about an old version is only good if it still says the same.
+			cursor := -1
+			if g.newest.version == g.doc.Version {
+				cursor = g.newest.cursor
+			}
+			if _, a := sg.alive(g.doc, cursor); a != live {
+				return nil
+			}
+		}
+		sg.useLocked(g.s)
+		if !sg.shown {
+			sg.shown = true
+			g.s.tally.add(func(c *counts) { c.Shown++ })
+		}
+		return &shown{item.Edit(), item.Cursor, sg.number}
+	}
+	if g.cur != nil {
+		if sh := serves(g.cur); sh != nil {
+			return sh
+		}
+		if _, a := g.cur.alive(doc, at.cursor); a == live || a == agrees && g.cur.spoke {
+			return nil // it is about to serve
+		}
+	}
+	for i, sg := range g.past {
+		sh := serves(sg)
+		if sh == nil {
+			continue
+		}
+		// The typo is gone, and so is the need for what was asked about it.
+		g.past = slices.Delete(g.past, i, i+1)
+		g.dropLocked()
+		g.cur = sg
+		return sh
+	}
+	return nil
+}
+
+// judgeLocked tells the pace whether waiting for a response was worth it, once that can be seen. g.mu is held.
+func (g *suggester) judgeLocked(sg *suggestion, a agreement) {
+	if sg.held && sg.spoke && (a == live || a == contradicts) {
+		sg.held = false
+		g.pace.judged(a == live)
+	}
+}
+
+// useLocked notes that an editor wants a suggestion. suggester.mu is held.
+func (sg *suggestion) useLocked(s *Server) {
+	if sg.prefetched {
+		sg.prefetched = false
+		s.tally.prefetched(tokens(sg.bytes), true)
+	}
+}
+
+// leave abandons a response that nobody wants any more: its only asker has cancelled, and within the grace no other
+// request has come. A key supersedes most requests that are cancelled, and the next one will often want the same
+// response. g.mu is held.
 func (s *Server) leave(g *suggester, sg *suggestion) {
+	asks := g.asks
+	if g.cur != sg || sg.ended || sg.waiting > 0 {
+		return
+	}
+	s.start(func(ctx context.Context) {
+		t := time.NewTimer(grace)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.cur == sg && !sg.ended && sg.waiting == 0 && g.asks == asks {
+			g.dropLocked()
+		}
+	})
+}
+
+// prefetch asks for what comes behind a suggestion that was accepted just now, so that it is there when the editor
+// asks: while it inserts the text, tells of it, and asks, the model is at work already. It does so only where the
+// tokens have been worth it so far, and never of the embedded engine, which answers at once anyway.
+func (s *Server) prefetch(g *suggester, at place2) {
+	if s.models.current() == nil || !s.automaticAllowed() || !s.tally.mayPrefetch() {
+		return
+	}
+	o := s.options()
+	if !o.Enabled || s.paused.Load() || o.CompletionAutomatic == "off" {
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.cur == sg && !sg.ended && len(sg.edits) == 0 {
-		g.dropLocked()
+	doc := g.doc
+	if doc == nil || doc.Version != at.version || s.secret(doc) {
+		return
 	}
+	if sg := g.cur; sg != nil && sg.doc.Version == at.version {
+		return // the editor was faster
+	}
+	g.dropLocked()
+	if g.cur = s.startSuggestion(g, doc, at.cursor, automatic, true); g.cur == nil {
+		return
+	}
+	s.tally.add(func(c *counts) { c.Prefetched++ })
+	s.log.Debug("completion: asks ahead", zap.Int("suggestion", g.cur.number))
 }
 
 func (d *document) version() int32 {
@@ -220,19 +603,33 @@ func (d *document) version() int32 {
 // fimWindow bounds, in bytes on each side of the cursor, what models without messages are shown.
 const fimWindow = 256 << 10
 
-// startSuggestion asks the model. g.mu is held; nothing here waits.
-func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, asked trigger) *suggestion {
+// startSuggestion asks the model. g.mu is held; nothing here waits. It returns nil for a document that is long gone.
+func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, asked trigger, ahead bool) *suggestion {
+	if doc.Version < g.from {
+		return nil // too long ago to carry the answer over what has happened since
+	}
 	ctx, cancel := context.WithCancel(s.root)
-	sg := &suggestion{doc: doc, at: cursor, asked: asked, cancel: cancel, grown: make(chan struct{})}
+	g.number++
+	sg := &suggestion{
+		number: g.number, doc: doc, at: cursor, asked: asked, began: time.Now(), cancel: cancel,
+		many: g.end == place2{doc.Version, cursor}, prefetched: ahead,
+	}
+	for _, v := range g.recent {
+		if v.version > doc.Version {
+			sg.edits = append(sg.edits, v)
+		}
+	}
 	start := doc.Text.LineStart(doc.Text.LineAt(cursor))
 	sg.item = anchored(doc.Text, start, cursor, cursor, "")
 	var model Model = s.cfg.Engine
 	if sess := s.models.current(); sess != nil && (asked == byHand || s.automaticAllowed()) {
 		model = sess
 	}
+	s.tally.add(func(c *counts) { c.Requests++ })
 	s.start(func(context.Context) {
 		defer cancel()
-		s.runSuggestion(ctx, g, sg, model)
+		defer s.working()()
+		s.runSuggestion(ctx, g, sg, model, ahead)
 	})
 	return sg
 }
@@ -253,7 +650,7 @@ const lineTokens = 64
 const patience = 150 * time.Millisecond
 
 // runSuggestion reads the response, decides when it is good enough to be shown, and lets everybody know.
-func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion, model Model) {
+func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion, model Model, ahead bool) {
 	t := sg.doc.Text
 	path := s.relative(sg.doc.URI)
 	p := prompt.Completion(prompt.Input{Path: path, Language: sg.doc.LanguageID, Text: t, Cursor: sg.at})
@@ -267,9 +664,12 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		MaxOutputTokens: s.options().CompletionMaxTokens,
 		CacheKey:        s.cacheKey(sg.doc.URI),
 	}
-	cutter := newCutter(sg.doc, sg.at)
+	cutter := newCutter(sg.doc, sg.at, sg.many)
 	if !cutter.multiline() {
 		req.MaxOutputTokens = min(req.MaxOutputTokens, lineTokens)
+	}
+	if ahead {
+		req.MaxOutputTokens = min(req.MaxOutputTokens, prefetchTokens)
 	}
 	var failure error
 	asked := time.Now()
@@ -286,6 +686,7 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 			first = time.Now()
 			s.log.Debug("completion: first text", zap.Duration("after", first.Sub(asked)))
 		}
+		g.heard(sg, len(ev.Text), first.Sub(asked))
 		if cutter.push(ev.Text) {
 			break // leaving the loop abandons the rest of the answer
 		}
@@ -298,6 +699,10 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 	item := cutter.whole()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	s.tally.add(func(c *counts) { c.Tokens += tokens(sg.bytes) })
+	if sg.dead {
+		return
+	}
 	if strings.HasPrefix(item.New, sg.item.New) || !sg.ready {
 		sg.item = item
 	}
@@ -305,7 +710,18 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 	if ctx.Err() == nil {
 		sg.err = failure
 	}
-	sg.tellLocked()
+	g.tellLocked()
+}
+
+// heard notes that a response has said more.
+func (g *suggester) heard(sg *suggestion, bytes int, first time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	sg.bytes += bytes
+	if !sg.spoke {
+		sg.spoke = true
+		g.pace.spoke(first)
+	}
 }
 
 // show makes more of a response known, and with ready fit to be shown. What may have been shown is only ever replaced
@@ -313,7 +729,7 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 func (g *suggester) show(sg *suggestion, item editops.Suggestion, ready bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if sg.ready && (!ready || !strings.HasPrefix(item.New, sg.item.New)) {
+	if sg.dead || sg.ready && (!ready || !strings.HasPrefix(item.New, sg.item.New)) {
 		return
 	}
 	if item.New == sg.item.New && ready == sg.ready {
@@ -321,7 +737,7 @@ func (g *suggester) show(sg *suggestion, item editops.Suggestion, ready bool) {
 	}
 	sg.item = item
 	sg.ready = ready
-	sg.tellLocked()
+	g.tellLocked()
 }
 
 // dropSuggestions forgets what has been suggested everywhere, because somebody else answers from now on.
@@ -331,7 +747,7 @@ func (s *Server) dropSuggestions() {
 	s.mu.Unlock()
 	for _, d := range docs {
 		d.suggester.mu.Lock()
-		d.suggester.dropLocked()
+		d.suggester.forgetLocked()
 		d.suggester.mu.Unlock()
 	}
 }

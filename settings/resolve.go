@@ -99,12 +99,12 @@ func (r *Resolved) Loopback() bool {
 // UsesModel reports whether an endpoint, not the embedded engine, serves requests.
 func (r *Resolved) UsesModel() bool {
 	switch r.Provider {
-	case "openai":
-		return true
 	case "offline":
 		return false
+	case "auto":
+		return r.key != ""
 	}
-	return r.key != ""
+	return true
 }
 
 // AutomaticAllowed reports whether completions nobody asked for may go to the endpoint without a question.
@@ -172,8 +172,13 @@ func Resolve(l Layers) (*Resolved, []Problem) {
 			}
 		}
 	}
-	if text, ok := retired[r.Model]; ok {
-		problems = append(problems, Problem{"model", r.sources["model"], text})
+	if usual, ok := usualURL[r.Provider]; ok && r.sources["baseURL"] == Default {
+		r.BaseURL, r.urls[Default] = usual, usual
+	}
+	for key, model := range map[string]string{"model": r.Model, "completion.model": r.CompletionModel, "edit.model": r.EditModel, "deep.model": r.DeepModel} {
+		if text, ok := retired[model]; ok {
+			problems = append(problems, Problem{key, r.sources[key], text})
+		}
 	}
 	return r, problems
 }

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spark-lsp/spark-lsp/server"
+	"github.com/spark-lsp/spark-lsp/session"
+	"github.com/spark-lsp/spark-lsp/settings"
+)
+
+type modelsCmd struct{}
+
+// Run lists what the configured endpoint serves, and what runs on this machine and could be used.
+func (m *modelsCmd) Run(ctx context.Context, p process) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	user, err := readUserFile(userFile(p.getenv))
+	if err != nil {
+		fmt.Fprintf(p.stderr, "spark-lsp: %v\n", err)
+	}
+	r, problems := settings.Resolve(settings.Layers{UserFile: user, Environment: settings.FromEnvironment(p.getenv)})
+	for _, problem := range problems {
+		fmt.Fprintf(p.stderr, "spark-lsp: %s\n", problem)
+	}
+	for _, local := range session.Discover(ctx) {
+		provider := map[session.Dialect]string{session.Ollama: "ollama", session.Infill: "llamacpp"}[local.Dialect]
+		fmt.Fprintf(p.stdout, "Running on this machine: %s at %s (SPARK_PROVIDER=%s SPARK_BASE_URL=%s)\n", provider, local.URL, provider, local.URL)
+		for _, name := range local.Models {
+			fmt.Fprintf(p.stdout, "  %s\n", name)
+		}
+	}
+	if !r.UsesModel() {
+		fmt.Fprintln(p.stdout, "No endpoint is configured: the embedded engine serves. Set SPARK_API_KEY, or SPARK_PROVIDER and SPARK_BASE_URL.")
+		return nil
+	}
+	cfg := server.EndpointConfig(r, versionString())
+	cfg.URL, cfg.Key = r.BaseURL, r.Key()
+	if cfg.Key == "" && r.Loopback() {
+		cfg.Key = server.PlaceholderKey
+	}
+	cfg.Transport = session.HTTP // a list needs no WebSocket
+	sess := session.Open(cfg)
+	defer sess.Close()
+	list, err := sess.Models(ctx)
+	if err != nil {
+		return fmt.Errorf("asking %s: %w", r.BaseURL, err)
+	}
+	fmt.Fprintf(p.stdout, "Served by %s:\n", r.BaseURL)
+	for _, name := range list {
+		mark := " "
+		if name == r.Model {
+			mark = "*"
+		}
+		fmt.Fprintf(p.stdout, "%s %s\n", mark, name)
+	}
+	return nil
+}
