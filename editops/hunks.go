@@ -354,7 +354,7 @@ func (s *HunkStream) endSearchBlock() {
 	var err error
 	count := 0
 	for i, l := range s.hunk.block {
-		if !s.isDivider(l) {
+		if !s.isDivider(l) || count > 1 {
 			continue
 		}
 		ops := blockOps(s.hunk.block[:i], s.hunk.block[i+1:])

@@ -90,7 +90,9 @@ type StreamDiff struct {
 	hunks    []Hunk
 	keptRun  int // lines kept since the last change
 	stats    StreamStats
+	emitted  int // edits returned to the caller
 	finished bool
+	elided   error // becomes err when the lines before are out
 	err      error
 }
 
@@ -127,7 +129,7 @@ func ModelText(old string) string {
 }
 
 // NewStreamDiff starts a replacement of old. The region should begin and end at line borders; one that does
-// not is treated as if it did.
+// not is treated as if it did, and what stands outside is not seen.
 func NewStreamDiff(old string, opt StreamOptions) *StreamDiff {
 	d := &StreamDiff{old: old, opt: opt, lead: true}
 	if d.opt.LineEnd == "" {
@@ -181,21 +183,14 @@ func (d *StreamDiff) splitOld() {
 
 // cutLine splits the first line off a text: its content and its end, which is "" at the end of the text.
 func cutLine(text string) (content, end string) {
-	i := strings.IndexByte(text, '\n')
-	line := text
-	if i >= 0 {
-		line = text[:i]
-	}
-	if j := strings.IndexByte(line, '\r'); j >= 0 {
-		if j+1 == i {
-			return text[:j], "\r\n"
-		}
-		return text[:j], "\r"
-	}
-	if i < 0 {
+	i := strings.IndexAny(text, "\r\n") // one pass: looking for \n alone is quadratic in a file of lone \r
+	switch {
+	case i < 0:
 		return text, ""
+	case strings.HasPrefix(text[i:], "\r\n"):
+		return text[:i], "\r\n"
 	}
-	return line, "\n"
+	return text[:i], text[i : i+1]
 }
 
 func (d *StreamDiff) lines() int { return len(d.id) }
@@ -225,8 +220,17 @@ func (d *StreamDiff) Push(chunk string) []Edit {
 	}
 	d.stats.BytesIn += len(chunk)
 	d.in.push(chunk, d.line)
+	return d.advance()
+}
+
+// advance emits what is certain, and stops for good behind it if the model has left code out.
+func (d *StreamDiff) advance() []Edit {
 	d.decide(false)
-	return d.flush()
+	edits := d.flush()
+	if d.err == nil {
+		d.err = d.elided
+	}
+	return edits
 }
 
 // line takes a complete line of the model.
@@ -245,12 +249,16 @@ func (d *StreamDiff) line(text string) {
 }
 
 func (d *StreamDiff) enqueue(text string) {
+	if d.elided != nil {
+		return
+	}
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	id, ok := d.intern[withoutBlanks(text)]
 	if !ok {
 		id = -1
-		if !d.opt.Verbatim && d.err == nil && IsElision(text, d.above) {
-			d.err = fmt.Errorf("%w: %q", ErrElided, strings.TrimSpace(text))
+		if !d.opt.Verbatim && IsElision(text, d.above) {
+			d.elided = fmt.Errorf("%w: %q", ErrElided, strings.TrimSpace(text))
+			return
 		}
 	}
 	if !blank(text) {
@@ -265,7 +273,6 @@ func (d *StreamDiff) Finish() []Edit {
 	if d.finished || d.err != nil {
 		return nil
 	}
-	d.finished = true
 	rest, unended := d.in.rest()
 	if unended {
 		d.line(rest)
@@ -275,6 +282,10 @@ func (d *StreamDiff) Finish() []Edit {
 			d.enqueue(l)
 		}
 	}
+	if d.elided != nil {
+		return d.advance()
+	}
+	d.finished = true
 	// An empty region has no final line end to keep.
 	wantEnd := !d.noEnd
 	if d.opt.Verbatim || d.lines() == 0 {
@@ -289,8 +300,8 @@ func (d *StreamDiff) Finish() []Edit {
 // Text is the engine text: what the emitted edits have made of the old text.
 func (d *StreamDiff) Text() string { return d.check.text() }
 
-// Err is nil, or wraps ErrElided or, after an internal check has failed, ErrStreamDiff. Nothing is emitted then
-// any more.
+// Err is nil, or wraps ErrElided or, after an internal check has failed, ErrStreamDiff. From then on nothing is
+// emitted.
 func (d *StreamDiff) Err() error { return d.err }
 
 // Stats reports progress.
@@ -322,7 +333,7 @@ func (d *StreamDiff) SettledEdits() int {
 	if k := len(d.hunks) - 1; k >= 0 && d.keptRun < hunkGap {
 		n -= d.hunks[k].Edits
 	}
-	return n
+	return min(n, d.emitted)
 }
 
 // decide consumes the pending lines as far as they are certain. The last line of all is left to last.
@@ -584,6 +595,7 @@ func (d *StreamDiff) flush() []Edit {
 	if d.err != nil {
 		return nil
 	}
+	d.emitted += len(edits)
 	if len(edits) > 0 && d.stats.FirstEdit == 0 {
 		d.stats.FirstEdit = d.stats.BytesIn
 	}

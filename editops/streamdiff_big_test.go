@@ -52,6 +52,10 @@ var bigTexts = []struct {
 	{"100k two lines", func() (string, string) {
 		return strings.Repeat("foo()\nbar()\n", 50000), strings.Repeat("bar()\nbar()\nfoo()\n", 33000)
 	}},
+	{"100k lines, lone CR", func() (string, string) {
+		old, model := big(8, 3<<20, 100)
+		return strings.ReplaceAll(old, "\n", "\r"), model
+	}},
 	{"20k token region", func() (string, string) { return big(6, 80000, 5) }},
 	{"5MB line", func() (string, string) {
 		l := strings.Repeat("0123456789", 5<<20/10)
@@ -90,7 +94,7 @@ func stream(tb testing.TB, old, model string) (*StreamDiff, []time.Duration) {
 	if err := d.Err(); err != nil {
 		tb.Fatal(err)
 	}
-	if got := d.Text(); got != expected(old, model) {
+	if got := ModelText(d.Text()); got != expected(old, model) {
 		tb.Fatalf("%d bytes instead of %d", len(got), len(expected(old, model)))
 	}
 	return d, times
