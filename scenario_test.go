@@ -47,12 +47,15 @@ import (
 //	-- want/NAME --              its text at the end
 //	-- script --
 //
-//	editor open FILE | close FILE | type TEXT | backspace N | undo
+//	editor open FILE | close FILE | type TEXT | backspace N | undo | save
+//	editor replace OLD NEW | settext OLD NEW               the latter sends the whole document
 //	editor at TEXT | after TEXT | select FROM TO           moves the cursor, or selects
 //	editor inline auto|invoked as NAME | popup as NAME     asks for a completion
 //	editor cancel NAME | accept NAME
+//	editor next as NAME [METHOD] | take NAME | pass NAME    asks for a next edit, accepts it, or says that it is not wanted
 //	editor actions | choose TITLE | edit INSTRUCTION | command NAME [JSON] [error CODE]
 //	editor notify METHOD JSON | request METHOD JSON [error CODE] | raw TEXT
+//	editor lens N TITLE                                    runs the command of the Nth code lens
 //	editor policy refuse N | drop N                        what the editor does with the next N edits
 //	editor answer TITLE                                    to the question that is open
 //	model  warm N | connections N | quiet
@@ -61,8 +64,10 @@ import (
 //	model  say [NAME] TEXT | done [NAME] | drop [NAME] | fail [NAME] CODE MESSAGE
 //	model  cancelled [NAME] | forked [NAME] | tokens N
 //	want   item NAME [starts] TEXT | popup NAME TEXT | none NAME | answer NAME | error NAME CODE
+//	want   next NAME LINE TEXT | nonext NAME | counted FIELD N (of spark-lsp.status)
 //	want   action TITLE | disabled TITLE REASON
 //	want   message TEXT | question TEXT | progress KIND [TEXT] | status PROVIDER | received METHOD [TEXT]
+//	want   cursor BEFORE AFTER | never METHOD
 //	want   contains FILE TEXT (now) | written FILE TEXT (waits) | edits at most|at least N | refusals N | drops N | nowhere TEXT | logged TEXT
 //
 // Texts are in Go's double quotes.
@@ -392,6 +397,27 @@ func (s *stage) editor(verb string, args []string) error {
 		return s.ed.Close(uriOf(args[0]))
 	case "type":
 		return s.ed.Type(s.uri, args[0])
+	case "save":
+		return s.ed.Save(s.uri)
+	case "replace", "settext":
+		at, err := s.find(args[0])
+		if err != nil {
+			return err
+		}
+		if verb == "replace" {
+			return s.ed.Replace(s.uri, at, at+len(args[0]), args[1])
+		}
+		return s.ed.SetText(s.uri, strings.Replace(s.ed.Text(s.uri), args[0], args[1], 1))
+	case "lens":
+		var list []protocol.CodeLens
+		if err := s.ed.Call(s.ctx, protocol.MethodTextDocumentCodeLens, map[string]any{"textDocument": map[string]any{"uri": s.uri}}, &list); err != nil {
+			return err
+		}
+		n := number(s.t, args[0])
+		if n >= len(list) || list[n].Command.Title != args[1] {
+			return fmt.Errorf("the lenses are %+v", list)
+		}
+		return s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, &protocol.ExecuteCommandParams{Command: list[n].Command.Command, Arguments: list[n].Command.Arguments}, nil)
 	case "undo":
 		_, err := s.ed.Undo(s.uri)
 		return err
@@ -432,6 +458,35 @@ func (s *stage) editor(verb string, args []string) error {
 		p, err := s.ed.CallAsync(method, params)
 		s.requests[name] = p
 		return err
+	case "next":
+		name, args := named(args)
+		method := args[0]
+		if method == "" {
+			method = "textDocument/copilotInlineEdit"
+		}
+		p, err := s.ed.CallAsync(method, map[string]any{
+			"textDocument": map[string]any{"uri": s.uri, "version": s.ed.Version(s.uri)},
+			"position":     s.ed.Position(s.uri, s.ed.Cursor(s.uri)),
+		})
+		s.requests[name] = p
+		return err
+	case "take", "pass":
+		e, ok, err := s.nextEdit(args[0])
+		if err != nil || !ok {
+			return fmt.Errorf("there is no next edit: %v", err)
+		}
+		if verb == "pass" {
+			return s.ed.Notify("spark/nextEdit/didReject", map[string]any{"item": e})
+		}
+		start, ok1 := s.ed.Offset(s.uri, e.Range.Start)
+		end, ok2 := s.ed.Offset(s.uri, e.Range.End)
+		if !ok1 || !ok2 {
+			return fmt.Errorf("the range %v is not in the buffer", e.Range)
+		}
+		if err := s.ed.Replace(s.uri, start, end, e.Text); err != nil {
+			return err
+		}
+		return s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, &protocol.ExecuteCommandParams{Command: e.Command.Command, Arguments: e.Command.Arguments}, nil)
 	case "cancel":
 		return s.requests[args[0]].Cancel()
 	case "accept":
@@ -623,6 +678,42 @@ func (s *stage) answer(name string) (item insertion, ok bool, err error) {
 	return item, true, nil
 }
 
+// nextEdit is a next edit as the dialect's clients read it.
+type nextEdit struct {
+	Text         string `json:"text"`
+	TextDocument struct {
+		URI     string `json:"uri"`
+		Version int32  `json:"version"`
+	} `json:"textDocument"`
+	Range   protocol.Range   `json:"range"`
+	Command protocol.Command `json:"command"`
+}
+
+// nextEdit waits for the answer to a request for a next edit. ok is false when it proposes nothing.
+func (s *stage) nextEdit(name string) (e nextEdit, ok bool, err error) {
+	p := s.requests[name]
+	if p == nil {
+		return e, false, fmt.Errorf("no request %q", name)
+	}
+	var raw json.RawMessage
+	if err := p.Wait(s.ctx, &raw); err != nil {
+		return e, false, err
+	}
+	var list struct {
+		Edits []nextEdit `json:"edits"`
+	}
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return e, false, err
+	}
+	if list.Edits == nil {
+		return e, false, fmt.Errorf("the edits are not a list: %s", raw)
+	}
+	if len(list.Edits) == 0 {
+		return e, false, nil
+	}
+	return list.Edits[0], true, nil
+}
+
 func (s *stage) accept(name string) error {
 	item, ok, err := s.answer(name)
 	if err != nil || !ok {
@@ -756,6 +847,34 @@ func (s *stage) want(verb string, args []string) error {
 	case "answer":
 		_, _, err := s.answer(args[0])
 		return err
+	case "next":
+		e, ok, err := s.nextEdit(args[0])
+		switch {
+		case err != nil || !ok:
+			return fmt.Errorf("there is no next edit: %v", err)
+		case int(e.Range.Start.Line)+1 != number(s.t, args[1]) || e.Text != args[2]:
+			return fmt.Errorf("the next edit is %+v", e)
+		case e.TextDocument.URI != s.uri || e.TextDocument.Version != s.ed.Version(s.uri):
+			return fmt.Errorf("the next edit is for %+v", e.TextDocument)
+		}
+		return nil
+	case "nonext":
+		e, ok, err := s.nextEdit(args[0])
+		if err != nil || ok {
+			return fmt.Errorf("answered with %+v, error %v", e, err)
+		}
+		return nil
+	case "counted":
+		var st struct {
+			Completions map[string]int `json:"completions"`
+		}
+		if err := s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, map[string]any{"command": "spark-lsp.status"}, &st); err != nil {
+			return err
+		}
+		if n, ok := st.Completions[args[0]]; !ok || n != number(s.t, args[1]) {
+			return fmt.Errorf("counted %v", st.Completions)
+		}
+		return nil
 	case "error":
 		return wantCode(s.requests[args[0]].Wait(s.ctx, nil), args[1])
 	case "action", "disabled":
@@ -797,6 +916,19 @@ func (s *stage) want(verb string, args []string) error {
 		}
 	case "written":
 		return s.ed.WaitTextFunc(s.ctx, uriOf(args[0]), func(text string) bool { return strings.Contains(text, args[1]) })
+	case "cursor":
+		text, at := s.ed.Text(s.uri), s.ed.Cursor(s.uri)
+		if !strings.HasSuffix(text[:at], args[0]) || !strings.HasPrefix(text[at:], args[1]) {
+			return fmt.Errorf("the cursor is between %q and %q", text[max(0, at-10):at], text[at:min(len(text), at+10)])
+		}
+		return nil
+	case "never":
+		for _, m := range s.ed.Log() {
+			if !m.Sent && m.Method == args[0] {
+				return fmt.Errorf("received %v", m)
+			}
+		}
+		return nil
 	case "contains":
 		if text := s.ed.Text(uriOf(args[0])); !strings.Contains(text, args[1]) {
 			return fmt.Errorf("the text is %q", text)

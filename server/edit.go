@@ -266,6 +266,7 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model)
 	d.endedLocked(e)
 	d.mu.Unlock()
 	s.forget(e) // before anybody hears that it is over
+	s.refreshLenses()
 	if asking.Err() != nil && errors.Is(failure, context.Canceled) {
 		failure = nil
 	}

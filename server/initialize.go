@@ -30,6 +30,9 @@ func (s *Server) initialize(_ context.Context, client *lsp.Client, p *protocol.I
 		},
 		ExecuteCommandProvider: protocol.ExecuteCommandOptions{Commands: commandNames()},
 	}
+	if client.CodeLens {
+		caps.CodeLensProvider = &protocol.CodeLensOptions{ResolveProvider: &no}
+	}
 	if client.InlineCompletion {
 		caps.InlineCompletionProvider = protocol.Boolean(true)
 	} else {

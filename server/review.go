@@ -74,6 +74,7 @@ func (s *Server) acceptCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, er
 	defer d.mu.Unlock()
 	d.machine.Accept(e.stream)
 	d.forgetLocked(e)
+	s.refreshLenses()
 	return nil, nil
 }
 
@@ -89,6 +90,7 @@ func (s *Server) rejectCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, er
 			d.forgetLocked(e)
 			d.mu.Unlock()
 		}
+		s.refreshLenses()
 	})
 	return nil, nil
 }

@@ -107,6 +107,7 @@ func (s *Server) Program() lsp.Program {
 			protocol.MethodTextDocumentInlineCompletion: lsp.Call(s.inlineCompletion),
 			protocol.MethodTextDocumentCompletion:       lsp.Call(s.completion),
 			protocol.MethodTextDocumentCodeAction:       lsp.Call(s.codeAction),
+			protocol.MethodTextDocumentCodeLens:         lsp.Call(s.codeLens),
 			protocol.MethodWorkspaceExecuteCommand:      lsp.Call(s.executeCommand),
 			methodEditResolve:                           lsp.Call(s.editResolve),
 			methodNextEdit:                              lsp.Call(s.nextEdit),
