@@ -24,6 +24,7 @@ type pace struct {
 
 const (
 	maxWait    = 75 * time.Millisecond  // the most that a key waits
+	shortest   = 20 * time.Millisecond  // a rhythm faster than this is a key that is held down, or a macro
 	pause      = 500 * time.Millisecond // a longer gap between keys is none of the rhythm
 	unmeasured = 75 * time.Millisecond  // first, before anything is known of it
 	slowest    = 3 * time.Second        // bounds the estimate of first
@@ -90,7 +91,7 @@ func (p *pace) wait(asked time.Duration) time.Duration {
 	}
 	w := min(maxWait, p.expected()-asked)
 	if p.interval > 0 {
-		w = min(w, p.interval*3/2) // long enough to see that no further key comes
+		w = min(w, max(p.interval*3/2, shortest)) // long enough to see that no further key comes
 	}
 	return max(w, 0)
 }

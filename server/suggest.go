@@ -334,7 +334,9 @@ func (sg *suggestion) alive(doc *lsp.Document, cursor int) (item editops.Suggest
 		return item, contradicts
 	}
 	edits := sg.until(doc.Version)
-	if item, ok := editops.Interpolate(sg.item, edits, cursor); ok {
+	said := sg.item.New[min(len(sg.item.New), sg.at-sg.item.Start):]
+	// A response that has said nothing only brings back what the user deletes.
+	if item, ok := editops.Interpolate(sg.item, edits, cursor); ok && said != "" {
 		return item, live
 	}
 	if sg.ended {
@@ -353,7 +355,6 @@ func (sg *suggestion) alive(doc *lsp.Document, cursor int) (item editops.Suggest
 	if cursor > sg.at {
 		typed = doc.Text.Slice(sg.at, cursor)
 	}
-	said := sg.item.New[min(len(sg.item.New), sg.at-sg.item.Start):]
 	switch {
 	case typed == "":
 		if said == "" {
@@ -505,8 +506,10 @@ func (g *suggester) serveLocked(doc *lsp.Document, at place2) *shown {
 		}
 		return &shown{item.Edit(), item.Cursor, sg.number}
 	}
-	if g.cur != nil {
-		if sh := serves(g.cur); sh != nil {
+	// A response that nobody has seen, asked for behind characters that are deleted now, would bring them back: what
+	// was there before them comes first.
+	if sg := g.cur; sg != nil && (sg.shown || !sg.deletedBefore(doc.Version, at.cursor)) {
+		if sh := serves(sg); sh != nil {
 			return sh
 		}
 		if _, a := g.cur.alive(doc, at.cursor); a == live || a == agrees && g.cur.spoke {
@@ -524,7 +527,16 @@ func (g *suggester) serveLocked(doc *lsp.Document, at place2) *shown {
 		g.cur = sg
 		return sh
 	}
+	if g.cur != nil {
+		return serves(g.cur)
+	}
 	return nil
+}
+
+// deletedBefore reports whether a cursor stands before the place that a suggestion was asked for at.
+func (sg *suggestion) deletedBefore(version int32, cursor int) bool {
+	start, ok := sg.startIn(version)
+	return ok && cursor < start+sg.at-sg.item.Start
 }
 
 // judgeLocked tells the pace whether waiting for a response was worth it, once that can be seen. g.mu is held.
