@@ -31,24 +31,39 @@ func (m *Machine) Changed(edits []editops.Edit, after Document, version int32) {
 	m.consume(before, steps)
 	if f := m.flight; f != nil && !f.seen {
 		f.stale = true
-		f.since = sound(f.since.Compose(composed(before.Len(), steps)))
 		if f.replied {
-			// It said yes, and the next news does not have it: dropped.
-			f.s.stats.Dropped++
-			m.ghosts = append(m.ghosts, f)
-			m.giveBack()
+			// It said yes, and the next news does not have it. An editor that is not known to drop edits does not
+			// soon get a third one: each may still arrive.
+			patience := m.patience
+			if !m.honours() && m.haunted(f.s) {
+				patience += slowPatience
+			}
+			if f.age++; f.age > patience {
+				m.dropped()
+			}
 		}
 	}
-	// An edit that was given up can not arrive behind one that was sent after it and has arrived; but the two may
-	// have been taken for each other, so that it is waited for once more.
 	m.ghosts = slices.DeleteFunc(m.ghosts, func(g *flight) bool {
-		if g.late {
-			return true
+		if !m.flies(g.s) {
+			g.age++
 		}
-		g.late = g.s.state.Ended() || g.over
-		return false
+		return g.age > maxAge
 	})
 }
+
+// slowPatience is how many notifications an edit is waited for after the editor's yes, once the editor is known to
+// show an edit later than what happened after its answer.
+const slowPatience = 3
+
+// haunted says that an edit of s was given up that may still arrive.
+func (m *Machine) haunted(s *stream) bool {
+	return slices.ContainsFunc(m.ghosts, func(g *flight) bool { return g.s == s })
+}
+
+// maxAge is how many notifications an edit that was given up is waited for, once the same edit, sent again, is no
+// more on its way. A late one comes with one of the next,
+// and the longer the wait, the likelier it is that the user writes the same at the same place.
+const maxAge = 16
 
 // consume tells our own changes in steps from the user's, and takes account of both. doc is the document before.
 func (m *Machine) consume(doc Document, steps []editops.ChangeSet) {
@@ -118,6 +133,7 @@ const (
 	over                // rebased, but over text that the user typed meanwhile
 	astray              // at the place it was for, in a text that has moved on
 	unasked             // a second time, or after it was given up
+	twice               // the same, at a place that can not be repaired
 	rejected            // a piece of what Reject gave out
 )
 
@@ -130,11 +146,11 @@ type expectation struct {
 // expected is one such edit, in the document at that point.
 type expected struct {
 	f     *flight
-	ghost bool // it was given up, or is a rejection's: there is no sent and no since
+	ghost bool // it was given up
 	// set is the edit as it would be if the editor rebased it over all that the user has typed: behind what the
 	// user typed at the same place, or before it, as the edit prefers, and then the other way round.
 	set [2]editops.ChangeSet
-	// sent is the same for what the user has typed since the edit was sent only.
+	// sent is the same for what the user has typed since the edit was sent only; a rejection's has none.
 	sent  [2]editops.ChangeSet
 	since editops.ChangeSet // what happened to the document since then
 }
@@ -149,7 +165,7 @@ func (m *Machine) expect(doc Document) *expectation {
 		e := expected{f: f, ghost: ghost, since: f.since}
 		for i, first := range f.sides() {
 			e.set[i] = prediction(f, doc, first)
-			if !ghost {
+			if !f.rejects {
 				sent := sound(editops.NewChangeSet(f.base.Len(), f.raw))
 				e.sent[i] = sound(sent.Map(f.since, first))
 			}
@@ -162,8 +178,8 @@ func (m *Machine) expect(doc Document) *expectation {
 	for _, g := range m.ghosts {
 		add(g, true)
 	}
-	for _, g := range m.rejected {
-		add(g, true)
+	for _, r := range m.rejected {
+		add(r, false)
 	}
 	return x
 }
@@ -179,11 +195,11 @@ func (x *expectation) step(c editops.ChangeSet) {
 		e := &x.edits[i]
 		for j, first := range e.f.sides() {
 			e.set[j] = sound(e.set[j].Map(c, first))
-			if !e.ghost {
+			if !e.f.rejects {
 				e.sent[j] = sound(e.sent[j].Map(c, first))
 			}
 		}
-		if !e.ghost {
+		if !e.f.rejects {
 			e.since = sound(e.since.Compose(c))
 		}
 	}
@@ -195,7 +211,7 @@ func (x *expectation) expected(doc Document, c editops.ChangeSet) (landing, bool
 		return landing{}, false // done and undone within one notification: it is looked at step by step
 	}
 	for _, e := range x.edits {
-		if e.ghost && !e.f.rejects {
+		if e.ghost {
 			continue
 		}
 		for i, first := range e.f.sides() {
@@ -206,7 +222,7 @@ func (x *expectation) expected(doc Document, c editops.ChangeSet) (landing, bool
 				return landing{f: e.f, first: first, where: e.set[i]}, true
 			}
 		}
-		if e.ghost {
+		if e.f.rejects {
 			continue
 		}
 		// Where the user had typed before the edit was sent and goes on there, an editor that rebases puts it in
@@ -231,22 +247,32 @@ func (x *expectation) unexpected(doc Document, c editops.ChangeSet) (landing, bo
 		return landing{}, false
 	}
 	for _, e := range x.edits {
-		if e.f.rejects {
-			continue
-		}
-		if e.ghost {
-			for i, first := range e.f.sides() {
-				if !e.set[i].Empty() && sameEffect(doc, e.set[i], c) {
-					return landing{f: e.f, how: unasked, first: first, where: e.set[i]}, true
-				}
-			}
-			continue
-		}
-		if x.honours || e.since.Empty() || len(c.Edits()) > 1 {
+		if e.ghost || e.f.rejects || x.honours || e.since.Empty() || len(c.Edits()) > 1 {
 			continue
 		}
 		if stale, ok := misplaced(e.f, doc, e.since); ok && sameEffect(doc, stale, c) {
 			return landing{f: e.f, how: astray, where: stale}, true
+		}
+	}
+	for _, sets := range []func(expected) [2]editops.ChangeSet{
+		func(e expected) [2]editops.ChangeSet { return e.set },
+		func(e expected) [2]editops.ChangeSet { return e.sent },
+	} {
+		for _, e := range x.edits {
+			for i, set := range sets(e) {
+				if e.ghost && !set.Empty() && sameEffect(doc, set, c) {
+					return landing{f: e.f, how: unasked, first: e.f.sides()[i], where: set}, true
+				}
+			}
+		}
+	}
+	// The user's own typing can have moved it to where none of these is.
+	if edits := c.Edits(); len(edits) == 1 {
+		text := strings.TrimSpace(edits[0].New)
+		for _, e := range x.edits {
+			if e.ghost && len(text) >= 3 && text == strings.TrimSpace(e.f.raw.New) {
+				return landing{f: e.f, how: twice, where: c}, true
+			}
 		}
 	}
 	return landing{}, false
@@ -326,12 +352,17 @@ func (m *Machine) land(doc Document, l landing) {
 		doc = viewOf(doc, del)
 		m.land(doc, landing{f: l.f, first: l.first})
 		s.forceLost(fmt.Sprintf("the editor wrote over %q, which was typed meanwhile", text.String()))
-	case astray:
-		m.flight = nil
-		s.pending = sound(l.f.cs.Compose(s.pending))
+	case astray, twice:
+		reason := "the editor applied an edit twice"
+		if l.how == astray {
+			reason = misplacedReason
+			m.abandon(l.f)
+		} else {
+			m.dropGhosts(s)
+		}
 		m.user(doc, []editops.ChangeSet{l.where})
 		m.strays = append(m.strays, stray{s, l.where.InvertFunc(doc.Slice)})
-		s.forceLost(misplacedReason)
+		s.forceLost(reason)
 	case unasked:
 		made := prediction(l.f, doc, l.first)
 		m.repair(l.f, l.first)
@@ -357,6 +388,15 @@ func (m *Machine) land(doc Document, l landing) {
 		if l.f.replied {
 			m.settle()
 		}
+	}
+}
+
+// abandon takes the edit on its way for arrived, and not where it belongs. The editor's answer is still waited for.
+func (m *Machine) abandon(f *flight) {
+	f.s.pending = sound(f.cs.Compose(f.s.pending))
+	f.seen = true
+	if f.replied {
+		m.settle()
 	}
 }
 
@@ -460,8 +500,7 @@ func (m *Machine) within(before Document, steps []editops.ChangeSet, doc Documen
 		ok = false // the wrong place is the right one
 	}
 	if ok && stray < cost && stray < without || !m.honours() && writes && (displaced || !found && elsewhere(f, doc, c)) {
-		m.flight = nil
-		f.s.pending = sound(f.cs.Compose(f.s.pending))
+		m.abandon(f)
 		m.user(before, steps)
 		m.user(doc, []editops.ChangeSet{c})
 		f.s.forceLost(misplacedReason)
@@ -656,8 +695,15 @@ func (m *Machine) refined(doc Document, step editops.ChangeSet) editops.ChangeSe
 	return sound(editops.NewChangeSet(doc.Len(), fine...))
 }
 
-// others tells the streams other than own about a change that own made; nil for the user.
+// others tells the streams other than own about a change of doc that own made; nil for the user. Every change of the
+// document passes here once.
 func (m *Machine) others(doc Document, set editops.ChangeSet, own *stream) {
+	if f := m.flight; f != nil {
+		f.since = sound(f.since.Compose(set))
+	}
+	for _, g := range m.ghosts {
+		g.since = sound(g.since.Compose(set))
+	}
 	for i := range m.strays {
 		m.strays[i].inverse = sound(m.strays[i].inverse.Map(set, false))
 	}
@@ -704,14 +750,19 @@ func (m *Machine) takes(doc Document, e editops.Edit) *stream {
 	return nil
 }
 
-// flying are the edits of s that may still arrive, as they would now.
+// flying are the edits of s that may still arrive, as they would now, on either side of what the user typed.
 func (m *Machine) flying(s *stream) (edits []editops.Edit) {
+	add := func(f *flight) {
+		for _, first := range f.sides() {
+			edits = append(edits, s.here(sound(f.set.Map(s.user, first)))...)
+		}
+	}
 	if m.flies(s) && !m.flight.seen {
-		edits = s.here(sound(m.flight.set.Map(s.user, m.flight.first)))
+		add(m.flight)
 	}
 	for _, g := range m.ghosts {
 		if g.s == s {
-			edits = append(edits, s.here(sound(g.set.Map(s.user, g.first)))...)
+			add(g)
 		}
 	}
 	return edits
@@ -726,8 +777,7 @@ func (m *Machine) undone(doc Document, c editops.ChangeSet) bool {
 		}
 		s.undo(inverse, n, all)
 		s.pending = none(s.applied.LenAfter())
-		if m.flies(s) && !m.flight.seen {
-			f := m.flight
+		if f := m.ahead(s); f != nil {
 			f.set = sound(f.set.Map(inverse, false))
 			f.cs = sound(f.cs.Map(inverse, false))
 			s.pending = none(f.set.LenAfter())
@@ -742,14 +792,21 @@ func (m *Machine) undone(doc Document, c editops.ChangeSet) bool {
 // advance moves the engine text of s past a change of it that is in the document: set, or the same without the
 // kept text that it covers.
 func (m *Machine) advance(s *stream, set, cs editops.ChangeSet, first bool) {
-	if s.touched(set) {
-		cs = set
+	if s.touched(set) || m.haunted(s) {
+		cs = set // what the editor did to the kept text counts, for what else it may do to it
 	}
 	s.advance(cs, first)
 	for _, g := range slices.Concat(m.ghosts, m.rejected) {
-		if g.s == s {
-			g.set = sound(g.set.Map(cs, false))
-			g.cs = sound(g.cs.Map(cs, false))
+		if g.s != s {
+			continue
+		}
+		set := g.set
+		g.set, g.cs = sound(set.Map(cs, false)), sound(g.cs.Map(cs, false))
+		// Sent again, the edit stands on either side of the first one.
+		if other := sound(set.Map(cs, true)); !g.rejects && !other.Equal(g.set) {
+			twin := *g
+			twin.set, twin.cs = other, other
+			m.ghosts = append(m.ghosts, &twin)
 		}
 	}
 }
@@ -798,8 +855,7 @@ func (m *Machine) skipRejected(s *stream) {
 // takeBack moves the engine text of s past a rejection of a part of it, which is in the document.
 func (m *Machine) takeBack(s *stream, set editops.ChangeSet, first bool) {
 	over := set
-	if m.flies(s) && !m.flight.seen {
-		f := m.flight
+	if f := m.ahead(s); f != nil {
 		over = sound(set.Map(f.set, true))
 		f.set, f.cs = sound(f.set.Map(set, false)), sound(f.cs.Map(set, false))
 	}
@@ -813,20 +869,27 @@ func (m *Machine) takeBack(s *stream, set editops.ChangeSet, first bool) {
 // for. So they begin with the inverse of the edit: what was wanted of it, take cancels out against them.
 func (m *Machine) repair(g *flight, first bool) {
 	s := g.s
-	m.ghosts = slices.DeleteFunc(m.ghosts, func(x *flight) bool { return x == g })
+	m.ghosts = slices.DeleteFunc(m.ghosts, func(x *flight) bool { return x.s == s && x.version == g.version })
 	base := s.engine()
 	late := g.set
-	if m.flies(s) && !m.flight.seen {
-		f := m.flight
+	if f := m.ahead(s); f != nil && f == s.back && f.set.Equal(g.set) {
+		s.back = nil // it need not be sent again
+		m.advance(s, g.set, g.cs, first)
+		s.stats.Repaired++
+		m.patience = slowPatience
+		m.complete(s)
+		return
+	} else if f != nil {
 		base = viewOf(base, f.set)
 		late = sound(g.set.Map(f.set, true))
-		f.cs = sound(f.cs.Map(g.set, false))
 		f.set = sound(f.set.Map(g.set, false))
+		f.cs = f.set // what g did to the kept text, f does not do again
 	}
 	s.pending = sound(late.InvertFunc(base.Slice).Compose(s.pending))
 	m.advance(s, g.set, g.set, first)
 	s.repairing = true
 	s.stats.Repaired++
+	m.patience = slowPatience
 	if s.state == Done && !s.pending.Empty() {
 		s.state = Delivering
 	}

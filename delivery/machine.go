@@ -97,6 +97,7 @@ type Machine struct {
 	strays  []stray
 	// rejected are the pieces of what Reject gave out last that were not seen yet.
 	rejected []*flight
+	patience int  // notifications without its text that an edit may live through after the editor's yes
 	coarse   bool // the last didChange replaced text by itself
 	wait     bool // refused for a version that is the newest we know: the next didChange brings a newer one
 	// DropsStale says that the editor answers applied:true to an edit for an old version and drops it (Neovim).
@@ -124,9 +125,7 @@ type flight struct {
 	stale   bool              // a didChange that was not ours came after it was sent
 
 	rejects bool // not sent by the machine, but given out by Reject
-
-	// For an edit that was given up: one that was sent after it has arrived, and it was waited for once more.
-	over, late bool
+	age     int  // notifications since the editor said yes, then since it was given up
 }
 
 // stray is an edit that the editor put in the wrong place; inverse takes it back, in the document now.
@@ -177,6 +176,22 @@ func (m *Machine) Begin(doc Document, version int32, start, end int, mode Mode) 
 
 func (m *Machine) flies(s *stream) bool { return m.flight != nil && m.flight.s == s }
 
+// ahead is the edit of s that its pending changes come behind: on its way, or to be sent again; nil for none.
+func (m *Machine) ahead(s *stream) *flight {
+	if m.flies(s) && !m.flight.seen {
+		return m.flight
+	}
+	return s.back
+}
+
+// rest is all of s that the document does not have, on its engine text.
+func (m *Machine) rest(s *stream) editops.ChangeSet {
+	if f := m.ahead(s); f != nil {
+		return sound(f.cs.Compose(s.pending))
+	}
+	return s.pending
+}
+
 func (m *Machine) stream(id StreamID) *stream {
 	for _, s := range m.streams {
 		if s.id == id {
@@ -208,7 +223,7 @@ func (m *Machine) Finish(id StreamID) {
 
 // complete ends a stream of which nothing is left to do.
 func (m *Machine) complete(s *stream) {
-	if s.state == Delivering && s.pending.Empty() && !m.flies(s) {
+	if s.state == Delivering && s.pending.Empty() && s.back == nil && !m.flies(s) {
 		s.state, s.reason, s.pausing = Done, "", false
 	}
 }
@@ -309,7 +324,6 @@ func (m *Machine) Next() (Send, bool) {
 			m.complete(s)
 			continue
 		}
-		f.version, f.base, f.since = m.version, m.doc, none(m.doc.Len())
 		m.flight, m.turn = f, s.id
 		s.stats.Sent++
 		if s.again {
@@ -324,26 +338,37 @@ func (m *Machine) Next() (Send, bool) {
 // take takes the next edit to send off the pending changes. What the user has made needless is passed on the way.
 func (m *Machine) take(s *stream) (*flight, bool) {
 	for {
-		set, cs, first, ok := s.take(m.doc)
-		if !ok {
-			return nil, false
+		f := s.back
+		if f == nil {
+			set, cs, first, ok := s.take(m.doc)
+			if !ok {
+				return nil, false
+			}
+			f = &flight{s: s, set: set, cs: cs, first: first}
 		}
-		f := &flight{s: s, set: set, cs: cs, first: first}
-		local := sound(set.Map(s.user, first)).Edits()
-		if len(local) == 0 {
-			m.advance(s, set, cs, first)
+		s.back = nil
+		local := sound(f.set.Map(s.user, f.first)).Edits()
+		switch {
+		case len(local) == 0, len(local) == 1 && m.doc.Slice(s.start+local[0].Start, s.start+local[0].End) == local[0].New:
+			// The user has done it, or left nothing to do. Sent, it would have no echo.
+			m.advance(s, f.set, f.cs, f.first)
 			s.stats.Skipped++
 			continue
+		case len(local) == 1 && s.allowed(local[0]):
+			raw := local[0]
+			raw.Start += s.start
+			raw.End += s.start
+			return &flight{
+				s: s, set: f.set, cs: f.cs, first: f.first,
+				version: m.version, base: m.doc, raw: raw, since: none(m.doc.Len()),
+			}, true
 		}
-		f.raw = local[0]
-		f.raw.Start += s.start
-		f.raw.End += s.start
-		if len(local) > 1 || !s.allowed(local[0]) {
-			s.pending = sound(cs.Compose(s.pending))
+		s.pending = sound(f.cs.Compose(s.pending))
+		if f.raw == (editops.Edit{}) {
 			s.lose("internal check failed: an edit would have touched text that is the user's")
 			return nil, false
 		}
-		return f, true
+		// It was dropped, and the user has typed in the middle of it meanwhile: it is cut anew.
 	}
 }
 
@@ -364,9 +389,7 @@ func (m *Machine) Replied(applied bool) {
 		m.wait = !f.stale
 		m.giveBack()
 	case m.DropsStale && f.stale && f.version > 0: // version 0 is never checked
-		f.s.stats.Dropped++
-		m.ghosts = append(m.ghosts, f)
-		m.giveBack()
+		m.dropped()
 	}
 }
 
@@ -379,6 +402,22 @@ func (m *Machine) giveBack() {
 	f.s.landed()
 }
 
+// dropped gives up the edit on its way, to which the editor said yes. Unless the editor is known to drop edits, it may
+// still arrive; then it is sent again as it was, so that either of the two can stand for the other.
+func (m *Machine) dropped() {
+	f := m.flight
+	f.s.stats.Dropped++
+	if m.honours() {
+		m.giveBack()
+		return
+	}
+	f.age = 0
+	m.ghosts = append(m.ghosts, f)
+	m.flight = nil
+	f.s.back, f.s.again = &flight{s: f.s, set: f.set, cs: f.cs, first: f.first, raw: f.raw}, true
+	f.s.landed()
+}
+
 // settle ends the flight of an edit; it is given back unless its text was seen.
 func (m *Machine) settle() {
 	f := m.flight
@@ -387,9 +426,6 @@ func (m *Machine) settle() {
 		return
 	}
 	m.flight = nil
-	for _, g := range m.ghosts {
-		g.over = g.over || g.s == f.s
-	}
 	m.complete(f.s)
 	f.s.landed()
 }
@@ -397,6 +433,7 @@ func (m *Machine) settle() {
 // Accept takes a stream's changes for the user's own: there is nothing left to reject.
 func (m *Machine) Accept(id StreamID) {
 	if s := m.stream(id); s != nil && !m.flies(s) && !s.void {
+		s.pending, s.back = m.rest(s), nil
 		s.accept(m.doc)
 		m.dropGhosts(s)
 		m.strays = slices.DeleteFunc(m.strays, func(y stray) bool { return y.s == s })
@@ -479,9 +516,5 @@ func (m *Machine) Rest(id StreamID) []editops.Edit {
 	if s == nil || s.void {
 		return nil
 	}
-	p := s.pending
-	if m.flies(s) && !m.flight.seen {
-		p = sound(m.flight.cs.Compose(p))
-	}
-	return s.here(sound(p.Map(s.user, false)))
+	return s.here(sound(m.rest(s).Map(s.user, false)))
 }

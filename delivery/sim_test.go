@@ -54,6 +54,7 @@ const (
 	sublime             // exact versions, syncs later
 	neovim              // drops what is older than the buffer and says it did not; version 0 is not checked
 	zed                 // rebases over what was typed, keeping it
+	zedLate             // the same, and answers before it has done it
 	zedOver             // rebases, but writes over what was typed within the range
 	eglot               // compares the version last synced, not the buffer's
 	kakoune             // ignores versions, syncs whole texts
@@ -61,10 +62,12 @@ const (
 )
 
 func (k kind) String() string {
-	return [...]string{"helix", "vscode", "sublime", "neovim", "zed", "zed-over", "eglot", "kakoune"}[k]
+	return [...]string{"helix", "vscode", "sublime", "neovim", "zed", "zed-late", "zed-over", "eglot", "kakoune"}[k]
 }
 
-func (k kind) syncsAtOnce() bool { return k == helix || k == vscode || k == zed || k == zedOver }
+func (k kind) syncsAtOnce() bool {
+	return k == helix || k == vscode || k == zed || k == zedLate || k == zedOver
+}
 
 // position is a place as LSP has it: a line and a column, here in bytes.
 type position struct{ line, col int }
@@ -138,7 +141,9 @@ type world struct {
 	unsynced  []editops.Edit
 	history   []past
 	inbox     []request
-	answers   []bool // not yet on the wire
+	lateKeys  int
+	late      []request // answered and not yet applied
+	answers   []bool    // not yet on the wire
 	wire      []message
 	undo      []undoable    // what may be undone, the last one last
 	eaten     map[rune]bool // what an edit in the wrong place has deleted
@@ -426,6 +431,9 @@ func (w *world) receive() {
 	case zed, zedOver:
 		w.rebase(r)
 		w.answer(true)
+	case zedLate:
+		w.wire = append(w.wire, message{answer: true, applied: true})
+		w.late = append(w.late, r)
 	}
 }
 
@@ -516,8 +524,19 @@ func (w *world) rebase(r request) {
 	}
 }
 
-// type makes the user do something.
+func (w *world) applyLate() {
+	r := w.late[0]
+	w.late, w.lateKeys = w.late[1:], 0
+	w.rebase(r)
+}
+
+// user does something.
 func (w *world) user() {
+	if len(w.late) > 0 { // it is late by a keystroke or two, not by a minute
+		if w.lateKeys++; w.lateKeys > 2 {
+			w.applyLate()
+		}
+	}
 	if w.c.one(12) {
 		if k := len(w.undo) - 1; k >= 0 && w.undo[k].ours {
 			e := w.undo[k].inverse
@@ -606,7 +625,33 @@ func (w *world) deliver() {
 		w.doc, w.version = msg.text, msg.version
 		w.m.Changed(msg.edits, String(msg.text), msg.version)
 	}
+	w.fits()
 	w.pump()
+}
+
+// fits checks that all change sets of the machine are for each other's texts.
+func (w *world) fits() {
+	for _, s := range w.m.streams {
+		if s.void {
+			continue
+		}
+		e := s.applied.LenAfter()
+		p := e
+		if f := w.m.ahead(s); f != nil {
+			if f.set.LenBefore() != e || f.cs.LenBefore() != e || f.cs.LenAfter() != f.set.LenAfter() {
+				w.failf("stream %d: the edit on its way does not fit the engine text", s.id)
+			}
+			p = f.set.LenAfter()
+		}
+		if s.applied.LenBefore() != len(s.orig) || s.user.LenBefore() != e || s.user.LenAfter() != s.end-s.start || s.pending.LenBefore() != p {
+			w.failf("stream %d: applied %v, user %v, pending %v, region [%d,%d)", s.id, s.applied, s.user, s.pending, s.start, s.end)
+		}
+		for _, g := range slices.Concat(w.m.ghosts, w.m.rejected) {
+			if g.s == s && g.set.LenBefore() != e {
+				w.failf("stream %d: an edit that may arrive does not fit the engine text", s.id)
+			}
+		}
+	}
 }
 
 // pump sends what the machine has to send, and checks it.
@@ -688,6 +733,8 @@ func (w *world) rest() {
 		case len(w.answers) > 0:
 			w.wire = append(w.wire, message{answer: true, applied: w.answers[0]})
 			w.answers = w.answers[1:]
+		case len(w.late) > 0:
+			w.applyLate()
 		case len(w.unsynced) > 0:
 			w.sync()
 		case len(w.wire) > 0:
@@ -714,6 +761,8 @@ func (w *world) step(k int) {
 	case k == 7 && len(w.answers) > 0:
 		w.wire = append(w.wire, message{answer: true, applied: w.answers[0]})
 		w.answers = w.answers[1:]
+	case k == 8 && len(w.late) > 0:
+		w.applyLate()
 	case k == 8:
 		w.sync()
 	case k == 9 && w.c.one(30) && len(w.models) > 0:
@@ -793,10 +842,15 @@ func (w *world) check() {
 			w.silent = true
 			return
 		}
+		if w.kind == zedLate && slices.ContainsFunc(w.ids, func(id StreamID) bool { return w.m.State(id) != Done && w.m.Stats(id).Repaired > 0 }) {
+			w.alarm = true // an edit that arrived twice, cut in two by the next one: it is said, and not repaired
+			return
+		}
 		w.failf("%s", fault)
 		return
 	}
-	if w.undone || w.blind() {
+	twice := w.kind == zedLate && slices.ContainsFunc(w.ids, func(id StreamID) bool { return w.m.Stats(id).Repaired > 0 })
+	if w.undone || w.blind() || twice {
 		return
 	}
 	if w.c.n(2) == 1 {
@@ -821,7 +875,8 @@ func (w *world) textFault(text string) string {
 	}
 	for r, n := range count {
 		// A model that writes an original line anew, further down, has it twice until it is done.
-		if n > 1 && (isUser(r) || isModel(r)) {
+		// Of an edit that arrived twice, the second may still be there when the stream is paused; it is in Rest.
+		if n > 1 && (isUser(r) || isModel(r) && w.kind != zedLate) {
 			return fmt.Sprintf("%s stands %d times in %s", show(string(r)), n, show(text))
 		}
 	}
@@ -852,7 +907,8 @@ func (w *world) textFault(text string) string {
 	full, _ := set.Apply(text)
 	want := w.target()
 	got, without := w.without(full), w.without(want)
-	if w.full || w.joined {
+	if w.full || w.joined || w.kind == zedLate && len(w.ids) > 1 {
+		// Two regions that have come to meet may be filled in either order by an edit that had been given up.
 		// Where a stretch was told of as new, the place within it is anybody's guess, and what stood there before
 		// counts as typed: then nothing must be lost, and nothing of the model's doubled.
 		for _, r := range without {

@@ -29,9 +29,10 @@ type stream struct {
 
 	settled  int
 	finished bool
-	pausing  bool // pause when the edit on its way has come down
-	again    bool // the next edit is one that was refused or dropped
-	void     bool // nothing is known about the region any more
+	pausing  bool    // pause when the edit on its way has come down
+	again    bool    // the next edit is one that was refused or dropped
+	back     *flight // an edit that was dropped and is to be sent again as it was; pending is behind it
+	void     bool    // nothing is known about the region any more
 	// repairing says that the pending changes may undo and do the same thing again, see Machine.repair.
 	repairing bool
 	head      int // where the last applied edit ended, in E; -1 before the first
