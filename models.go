@@ -31,13 +31,13 @@ func (m *modelsCmd) Run(ctx context.Context, p process) error {
 			fmt.Fprintf(p.stdout, "  %s\n", name)
 		}
 	}
-	if !r.UsesModel() {
+	e := r.For(settings.Edit)
+	if e.Provider == "offline" {
 		fmt.Fprintln(p.stdout, "No endpoint is configured: the embedded engine serves. Set SPARK_API_KEY, or SPARK_PROVIDER and SPARK_BASE_URL.")
 		return nil
 	}
-	cfg := server.EndpointConfig(r, versionString())
-	cfg.URL, cfg.Key = r.BaseURL, r.Key()
-	if cfg.Key == "" && r.Loopback() {
+	cfg := server.EndpointConfig(r, e, versionString())
+	if cfg.Key = e.Key; cfg.Key == "" && e.Loopback() {
 		cfg.Key = server.PlaceholderKey
 	}
 	cfg.Transport = session.HTTP // a list needs no WebSocket
@@ -45,12 +45,12 @@ func (m *modelsCmd) Run(ctx context.Context, p process) error {
 	defer sess.Close()
 	list, err := sess.Models(ctx)
 	if err != nil {
-		return fmt.Errorf("asking %s: %w", r.BaseURL, err)
+		return fmt.Errorf("asking %s: %w", e.BaseURL, err)
 	}
-	fmt.Fprintf(p.stdout, "Served by %s:\n", r.BaseURL)
+	fmt.Fprintf(p.stdout, "Served by %s:\n", e.BaseURL)
 	for _, name := range list {
 		mark := " "
-		if name == r.Model {
+		if name == e.Model {
 			mark = "*"
 		}
 		fmt.Fprintf(p.stdout, "%s %s\n", mark, name)

@@ -62,7 +62,7 @@ import (
 //	model  expect completion|edit [TEXT...] [as NAME]      waits for the next request, and accepts it (response.created)
 //	model  silent completion|edit [TEXT...] [as NAME]      the same, without a word
 //	model  say [NAME] TEXT | done [NAME] | drop [NAME] | fail [NAME] CODE MESSAGE
-//	model  cancelled [NAME] | forked [NAME] | tokens N
+//	model  cancelled [NAME] | forked [NAME] | tokens N | asked MODEL TIER
 //	want   item NAME [starts] TEXT | popup NAME TEXT | none NAME | answer NAME | error NAME CODE
 //	want   next NAME LINE TEXT | nonext NAME | counted FIELD N (of spark-lsp.status)
 //	want   action TITLE | disabled TITLE REASON
@@ -785,6 +785,11 @@ func (s *stage) modelSays(verb string, args []string) error {
 		}
 		if verb == "expect" {
 			return x.InProgress()
+		}
+		return nil
+	case "asked":
+		if s.current.Model != args[0] || s.current.ServiceTier != args[1] {
+			return fmt.Errorf("the request is for model %s, tier %s", s.current.Model, s.current.ServiceTier)
 		}
 		return nil
 	case "tokens":

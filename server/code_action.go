@@ -10,6 +10,7 @@ import (
 
 	"github.com/spark-lsp/spark-lsp/lsp"
 	"github.com/spark-lsp/spark-lsp/prompt"
+	"github.com/spark-lsp/spark-lsp/session"
 )
 
 // action is one row of the menu. An action is a title and a command; nothing is computed for it before it is
@@ -104,7 +105,7 @@ func (s *Server) codeAction(_ context.Context, snap *lsp.Snapshot, p *protocol.C
 		if a.offered != nil {
 			offered, reason = a.offered(s, at)
 		}
-		if offered && a.model && s.models.current() == nil {
+		if offered && a.model && s.models.session(session.Edit) == nil {
 			offered, reason = false, "the embedded engine follows no instructions; set SPARK_API_KEY, or run 'spark-lsp loopback' to try it"
 		}
 		if !offered && (reason == "" || !s.client.CodeActionDisabled) {

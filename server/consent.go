@@ -12,6 +12,8 @@ import (
 
 	"go.lsp.dev/protocol"
 	"go.uber.org/zap"
+
+	"github.com/spark-lsp/spark-lsp/settings"
 )
 
 // consents remembers what the user said yes to, in one small file of the user's state directory: which
@@ -116,36 +118,36 @@ func (s *Server) ask(key, question, yesTitle string, yes func(ctx context.Contex
 // nobody has said so yet.
 func (s *Server) automaticAllowed() bool {
 	o := s.options()
-	if o.CompletionProvider == "offline" || s.overBudget() {
+	if s.overBudget() {
 		return false
 	}
-	if o.AutomaticAllowed() {
+	e := o.For(settings.Completion)
+	if o.AutomaticAllowed() || e.Loopback() {
 		return true
 	}
-	key := "automatic " + o.BaseURL
+	key := "automatic " + e.BaseURL
 	if s.consents.has(key) {
 		return true
 	}
 	s.ask(key, "spark-lsp found an API key in the environment. Use it for automatic completions too? They are sent to "+
-		host(o.BaseURL)+" as you type, and cost money.", "Use it", func(ctx context.Context) {
+		host(e.BaseURL)+" as you type, and cost money.", "Use it", func(ctx context.Context) {
 		s.dropSuggestions()
-		s.client.ShowMessage(ctx, protocol.MessageTypeInfo, "spark-lsp: automatic completions through "+host(o.BaseURL)+" are on")
+		s.client.ShowMessage(ctx, protocol.MessageTypeInfo, "spark-lsp: automatic completions through "+host(e.BaseURL)+" are on")
 	})
 	return false
 }
 
-// endpoint returns where requests may go and with which key. An endpoint that the editor's settings name may have
-// been named by the workspace: it needs a yes for this workspace and host before a prompt or a key goes there,
-// unless it is on this machine, where it gets no key. ok is false while there is no such yes.
-func (s *Server) endpoint() (baseURL, key string, ok bool) {
-	o := s.options()
+// mayUse reports whether requests may go to an endpoint, and with which key. One that the editor's settings name may
+// have been named by the workspace: it needs a yes for this workspace and host before a prompt or a key goes there,
+// unless it is on this machine, where it gets no key of the user's.
+func (s *Server) mayUse(e settings.Endpoint) (key string, ok bool) {
 	switch {
-	case o.Key() != "":
-		return o.BaseURL, o.Key(), true
-	case o.Loopback():
-		return o.BaseURL, PlaceholderKey, true
-	case !o.EditorNamesEndpoint():
-		return o.BaseURL, "", true
+	case e.Key != "":
+		return e.Key, true
+	case e.Loopback():
+		return PlaceholderKey, true
+	case !e.FromEditor:
+		return "", true
 	}
 	s.mu.Lock()
 	workspace := ""
@@ -153,13 +155,13 @@ func (s *Server) endpoint() (baseURL, key string, ok bool) {
 		workspace = s.roots[0]
 	}
 	s.mu.Unlock()
-	consent := "endpoint " + host(o.BaseURL) + " " + workspace
+	consent := "endpoint " + host(e.BaseURL) + " " + workspace
 	if s.consents.has(consent) {
-		return o.BaseURL, o.KeyWithConsent(), true
+		return s.options().KeyWithConsent(), true
 	}
-	s.ask(consent, "The editor's settings name "+host(o.BaseURL)+" as the model's endpoint. Send code from this workspace, and your API key, there?",
+	s.ask(consent, "The editor's settings name "+host(e.BaseURL)+" as the model's endpoint. Send code from this workspace, and your API key, there?",
 		"Allow for this workspace", func(context.Context) { s.chooseModels() })
-	return "", "", false
+	return "", false
 }
 
 // PlaceholderKey goes to endpoints on this machine that no key belongs to: local servers ask for some bearer token,

@@ -182,7 +182,7 @@ func (s *Server) startEdit(t task) error {
 	s.edits[e.id] = e
 	s.mu.Unlock()
 	model := Model(s.cfg.Engine)
-	if sess := s.models.current(); sess != nil {
+	if sess := s.models.session(session.Edit); sess != nil {
 		model = sess
 	}
 	s.start(func(context.Context) {

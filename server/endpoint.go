@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"maps"
 
 	"go.uber.org/zap"
 
@@ -15,33 +16,41 @@ var dialects = map[string]session.Dialect{
 	"ollama": session.Ollama, "mistral": session.Mistral, "deepseek": session.DeepSeek, "completions": session.Completions,
 }
 
-// EndpointConfig is what a session is opened with by the settings in force: everything but the address and the key,
-// which need the user's consent (see endpoint), and the observers.
-func EndpointConfig(r *settings.Resolved, version string) session.Config {
-	return session.Config{
-		Model:           r.Model,
-		ServiceTier:     r.ServiceTier,
+// EndpointConfig is what a session is opened with for an endpoint: everything but the key, which needs the user's
+// consent (see mayUse), and the observers. Model and tier are each job's own, so they are not part of it beyond
+// what the endpoint's first job asks for.
+func EndpointConfig(r *settings.Resolved, e settings.Endpoint, version string) session.Config {
+	cfg := session.Config{
+		URL:             e.BaseURL,
+		Model:           e.Model,
+		ServiceTier:     e.Tier,
 		ReasoningEffort: r.ReasoningEffort,
 		UserAgent:       "spark-lsp/" + version,
-		Dialect:         dialects[r.Provider],
+		Dialect:         dialects[e.Provider],
 		Transport:       session.Transport(r.Transport),
 		ContextWindow:   r.ContextWindow,
-		Jobs: map[session.Job]session.JobConfig{
-			session.Completion: {Choice: session.Choice{Model: r.CompletionModel, Tier: r.CompletionServiceTier}},
-			session.Edit:       {Choice: session.Choice{Model: r.EditModel, Tier: r.EditServiceTier}},
-			session.Deep:       {Choice: session.Choice{Model: r.DeepModel, Tier: r.DeepServiceTier}},
-		},
+		Jobs:            map[session.Job]session.JobConfig{},
 	}
+	for _, job := range []session.Job{session.Completion, session.Edit, session.Deep} {
+		if o := r.For(settings.Job(job)); o.Provider == e.Provider && o.BaseURL == e.BaseURL {
+			cfg.Jobs[job] = session.JobConfig{Choice: session.Choice{Model: o.Model, Tier: o.Tier}}
+		}
+	}
+	return cfg
 }
 
-// sameEndpoint reports whether a session that was opened with a would be the same if opened with b.
+// sameEndpoint reports whether one session serves both: the same address, key, protocol and choices for each job.
 func sameEndpoint(a, b session.Config) bool {
-	jobs := func(c session.Config) [3]session.JobConfig {
-		return [3]session.JobConfig{c.Jobs[session.Completion], c.Jobs[session.Edit], c.Jobs[session.Deep]}
+	return a.URL == b.URL && a.Key == b.Key && a.ReasoningEffort == b.ReasoningEffort && a.Dialect == b.Dialect &&
+		a.Transport == b.Transport && a.ContextWindow == b.ContextWindow && maps.Equal(choices(a), choices(b))
+}
+
+func choices(c session.Config) map[session.Job]session.Choice {
+	m := map[session.Job]session.Choice{}
+	for job, jc := range c.Jobs {
+		m[job] = jc.Choice
 	}
-	return a.URL == b.URL && a.Key == b.Key && a.Model == b.Model && a.ServiceTier == b.ServiceTier &&
-		a.ReasoningEffort == b.ReasoningEffort && a.Dialect == b.Dialect && a.Transport == b.Transport &&
-		a.ContextWindow == b.ContextWindow && jobs(a) == jobs(b)
+	return m
 }
 
 // sessionStatus tells shells, and the log, of a change in the endpoint's readiness. It runs on the session's

@@ -3,10 +3,12 @@ package server
 import (
 	"context"
 	"iter"
+	"slices"
 	"sync"
 
 	"github.com/spark-lsp/spark-lsp/prompt"
 	"github.com/spark-lsp/spark-lsp/session"
+	"github.com/spark-lsp/spark-lsp/settings"
 )
 
 // Model answers requests. Both a *session.Session and the embedded engine are one.
@@ -25,72 +27,109 @@ type Engine interface {
 	NextEdits(path, language, text string, past []PastEdit) []Proposal
 }
 
-// models holds who answers. The session is opened when settings first ask for it and replaced when the
-// endpoint changes.
+// models holds who answers which job. Sessions are opened when settings first ask for them, shared by the jobs that
+// have the same endpoint, and replaced when it changes.
 type models struct {
-	mu      sync.Mutex
-	session *session.Session // nil while the embedded engine serves everything
-	config  session.Config   // what session was opened with
-	closed  bool
+	mu     sync.Mutex
+	open   []opened
+	jobs   map[session.Job]*session.Session // a job without a session is the embedded engine's
+	closed bool
 }
 
-// use makes the session fit cfg; a zero URL means none is wanted. A session that is replaced ends in the
-// background, since its requests may still be running.
-func (m *models) use(cfg session.Config, ended func(*session.Session)) *session.Session {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed || m.session != nil && sameEndpoint(m.config, cfg) || m.session == nil && cfg.URL == "" {
-		return m.session
-	}
-	if m.session != nil {
-		ended(m.session)
-		m.session = nil
-	}
-	m.config = cfg
-	if cfg.URL != "" {
-		m.session = session.Open(cfg)
-	}
-	return m.session
+// opened is a session and what it was opened with.
+type opened struct {
+	config session.Config
+	*session.Session
 }
 
-func (m *models) current() *session.Session {
+// use makes the sessions fit the jobs' endpoints. One that nobody needs any more is handed to ended, since its
+// requests may still be running.
+func (m *models) use(wanted map[session.Job]session.Config, ended func(*session.Session)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.session
+	if m.closed {
+		return
+	}
+	old := m.open
+	m.open, m.jobs = nil, map[session.Job]*session.Session{}
+	for _, job := range []session.Job{session.Completion, session.Edit, session.Deep} {
+		cfg, ok := wanted[job]
+		if !ok {
+			continue
+		}
+		same := func(o opened) bool { return sameEndpoint(o.config, cfg) }
+		i := slices.IndexFunc(m.open, same)
+		if i < 0 {
+			if k := slices.IndexFunc(old, same); k >= 0 {
+				m.open = append(m.open, old[k])
+				old = slices.Delete(slices.Clone(old), k, k+1)
+			} else {
+				m.open = append(m.open, opened{cfg, session.Open(cfg)})
+			}
+			i = len(m.open) - 1
+		}
+		m.jobs[job] = m.open[i].Session
+	}
+	for _, o := range old {
+		ended(o.Session)
+	}
+}
+
+// session returns who answers a job, nil for the embedded engine.
+func (m *models) session(job session.Job) *session.Session {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.jobs[job]
 }
 
 func (m *models) close() {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.closed = true
-	if m.session != nil {
-		m.session.Close()
-		m.session = nil
+	open := m.open
+	m.open, m.jobs, m.closed = nil, nil, true
+	m.mu.Unlock()
+	for _, o := range open {
+		o.Close()
 	}
 }
 
-// chooseModels opens, replaces or closes the session as the settings in force ask, and warms it: dialled and
-// primed now, the first keystroke finds it ready.
+// bases are what a job's session is warmed with. A larger task brings its own.
+var bases = map[session.Job]func() []prompt.Message{
+	session.Completion: prompt.CompletionBase,
+	session.Edit:       prompt.EditBase,
+}
+
+// chooseModels opens, replaces or closes sessions as the settings in force ask, and warms them: dialled and primed
+// now, the first keystroke finds them ready.
 func (s *Server) chooseModels() {
 	o := s.options()
-	var cfg session.Config
-	if o.Enabled && o.UsesModel() {
-		cfg = EndpointConfig(o, s.cfg.Version)
-		cfg.URL, cfg.Key, _ = s.endpoint() // no address while the user has not agreed to it
-		cfg.OnStatus = s.sessionStatus
-		cfg.OnUsage = s.usage.add
+	wanted := map[session.Job]session.Config{}
+	if o.Enabled {
+		for _, job := range []session.Job{session.Completion, session.Edit, session.Deep} {
+			e := o.For(settings.Job(job))
+			if e.Provider == "offline" {
+				continue
+			}
+			key, ok := s.mayUse(e)
+			if !ok {
+				continue // the embedded engine, until the user has agreed
+			}
+			cfg := EndpointConfig(o, e, s.cfg.Version)
+			cfg.Key = key
+			cfg.OnStatus = s.sessionStatus
+			cfg.OnUsage = s.usage.add
+			wanted[job] = cfg
+		}
 	}
-	sess := s.models.use(cfg, func(old *session.Session) {
+	s.models.use(wanted, func(old *session.Session) {
 		s.start(func(context.Context) { old.Close() })
 	})
-	if sess == nil {
-		return
+	for job, base := range bases {
+		if sess := s.models.session(job); sess != nil {
+			// A base that is warm already costs nothing, and a failed warm-up neither: the first request goes in full
+			// and says what is wrong.
+			s.start(func(ctx context.Context) { _ = sess.Warm(ctx, job, parts(base())) })
+		}
 	}
-	s.start(func(ctx context.Context) {
-		// A failed warm-up costs nothing: the first request goes in full and says what is wrong.
-		_ = sess.Warm(ctx, session.Completion, parts(prompt.CompletionBase()))
-		_ = sess.Warm(ctx, session.Edit, parts(prompt.EditBase()))
-	})
 }
 
 // parts turns a prompt's messages into the session's.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spark-lsp/spark-lsp/lsp"
 	"github.com/spark-lsp/spark-lsp/session"
+	"github.com/spark-lsp/spark-lsp/settings"
 )
 
 // status is what a person, or a shell's status bar, wants to know. It is the answer of spark-lsp.status, and the
@@ -35,12 +36,9 @@ type status struct {
 func (s *Server) status() status {
 	o := s.options()
 	st := status{Provider: "offline", State: "ready"}
-	if sess := s.models.current(); sess != nil {
+	if sess := s.models.session(session.Edit); sess != nil {
 		now := sess.Status()
-		st.Provider, st.Model, st.Tier = o.Provider, now.Model, now.Tier
-		if st.Provider == "auto" {
-			st.Provider = "openai"
-		}
+		st.Provider, st.Model, st.Tier = o.For(settings.Edit).Provider, now.Model, now.Tier
 		st.State, st.Message, st.Transport, st.Warm = string(now.State), now.Message, string(now.Transport), now.Warm
 		switch now.State {
 		case session.Queued:

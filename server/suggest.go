@@ -34,6 +34,7 @@ type suggester struct {
 	asks   int           // requests so far
 	moved  chan struct{} // closed and replaced whenever any of this changes; nil while nobody has asked
 	number int           // of the latest suggestion
+	asked  *suggestion   // the latest one that was asked for
 	end    place2        // behind the suggestion that was accepted last
 }
 
@@ -52,6 +53,7 @@ type suggestion struct {
 	many   bool // several lines are welcome, since a suggestion has just been accepted
 	began  time.Time
 	cancel context.CancelFunc
+	over   chan struct{} // closed when its response is left
 
 	// Guarded by suggester.mu.
 	edits []versioned        // what happened to the document since
@@ -582,7 +584,7 @@ func (s *Server) leave(g *suggester, sg *suggestion) {
 // asks: while it inserts the text, tells of it, and asks, the model is at work already. It does so only where the
 // tokens have been worth it so far, and never of the embedded engine, which answers at once anyway.
 func (s *Server) prefetch(g *suggester, at place2) {
-	if s.models.current() == nil || !s.automaticAllowed() || !s.tally.mayPrefetch() {
+	if s.models.session(session.Completion) == nil || !s.automaticAllowed() || !s.tally.mayPrefetch() {
 		return
 	}
 	o := s.options()
@@ -623,7 +625,7 @@ func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, as
 	ctx, cancel := context.WithCancel(s.root)
 	g.number++
 	sg := &suggestion{
-		number: g.number, doc: doc, at: cursor, asked: asked, began: time.Now(), cancel: cancel,
+		number: g.number, doc: doc, at: cursor, asked: asked, began: time.Now(), cancel: cancel, over: make(chan struct{}),
 		many: g.end == place2{doc.Version, cursor}, prefetched: ahead,
 	}
 	for _, v := range g.recent {
@@ -634,13 +636,19 @@ func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, as
 	start := doc.Text.LineStart(doc.Text.LineAt(cursor))
 	sg.item = anchored(doc.Text, start, cursor, cursor, "")
 	var model Model = s.cfg.Engine
-	if sess := s.models.current(); sess != nil && (asked == byHand || s.automaticAllowed()) {
+	if sess := s.models.session(session.Completion); sess != nil && (asked == byHand || s.automaticAllowed()) {
 		model = sess
 	}
 	s.tally.add(func(c *counts) { c.Requests++ })
+	before := g.asked
+	g.asked = sg
 	s.start(func(context.Context) {
 		defer cancel()
+		defer close(sg.over)
 		defer s.working()()
+		if before != nil {
+			<-before.over // it is ended or abandoned; what is to be abandoned is told so before anything new is asked
+		}
 		s.runSuggestion(ctx, g, sg, model, ahead)
 	})
 	return sg

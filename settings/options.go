@@ -36,9 +36,13 @@ type Options struct {
 	// asks once before a key found in the environment is used for them.
 	CompletionAutomatic string `key:"completion.automatic" env:"SPARK_COMPLETION_AUTOMATIC" oneof:"ask,on,off" default:"ask"`
 
-	// CompletionProvider is who answers completions; "" is provider. "offline" leaves the automatic ones to the
-	// embedded engine while everything asked for by hand goes to a model.
-	CompletionProvider string `key:"completion.provider" oneof:",offline" default:""`
+	// CompletionProvider is who answers completions; "" is provider. "offline" leaves them to the embedded engine
+	// while edits go to a model.
+	CompletionProvider string `key:"completion.provider" env:"SPARK_COMPLETION_PROVIDER" oneof:",openai,offline,chat,llamacpp,ollama,mistral,deepseek,completions" default:""`
+
+	// CompletionBaseURL is the endpoint for completions; "" is baseURL, or the usual address of completion.provider
+	// where that is named.
+	CompletionBaseURL string `key:"completion.baseURL" env:"SPARK_COMPLETION_BASE_URL" default:""`
 
 	// CompletionModel is the model for completions; "" is model.
 	CompletionModel string `key:"completion.model" env:"SPARK_COMPLETION_MODEL" default:""`
@@ -46,11 +50,23 @@ type Options struct {
 	// CompletionServiceTier is the tier for completions; "" is serviceTier.
 	CompletionServiceTier string `key:"completion.serviceTier" env:"SPARK_COMPLETION_SERVICE_TIER" oneof:",auto,default,flex,scale,priority,fast,ultrafast" default:""`
 
+	// EditProvider is who answers edits; "" is provider.
+	EditProvider string `key:"edit.provider" env:"SPARK_EDIT_PROVIDER" oneof:",openai,offline,chat" default:""`
+
+	// EditBaseURL is the endpoint for edits; "" is baseURL.
+	EditBaseURL string `key:"edit.baseURL" env:"SPARK_EDIT_BASE_URL" default:""`
+
 	// EditModel is the model for edits; "" is model.
 	EditModel string `key:"edit.model" env:"SPARK_EDIT_MODEL" default:""`
 
 	// EditServiceTier is the tier for edits; "" is serviceTier.
 	EditServiceTier string `key:"edit.serviceTier" env:"SPARK_EDIT_SERVICE_TIER" oneof:",auto,default,flex,scale,priority,fast,ultrafast" default:""`
+
+	// DeepProvider is who answers larger tasks in the background; "" is provider.
+	DeepProvider string `key:"deep.provider" env:"SPARK_DEEP_PROVIDER" oneof:",openai,offline,chat" default:""`
+
+	// DeepBaseURL is the endpoint for larger tasks in the background; "" is baseURL.
+	DeepBaseURL string `key:"deep.baseURL" env:"SPARK_DEEP_BASE_URL" default:""`
 
 	// DeepModel is the model for larger tasks in the background; "" is model.
 	DeepModel string `key:"deep.model" env:"SPARK_DEEP_MODEL" default:""`
@@ -88,6 +104,7 @@ var retired = map[string]string{
 
 // usualURL is where a provider is found when no address is named. What is not here needs one, or is openai.
 var usualURL = map[string]string{
+	"openai":   "https://api.openai.com/v1",
 	"llamacpp": "http://127.0.0.1:8080",
 	"ollama":   "http://127.0.0.1:11434",
 	"mistral":  "https://api.mistral.ai/v1",

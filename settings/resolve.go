@@ -3,6 +3,7 @@ package settings
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
@@ -51,6 +52,80 @@ type Resolved struct {
 	urls    [Editor + 1]string // the baseURL that each source names, "" when it names none
 }
 
+// Job names the settings of one kind of request, which override the top-level ones: completion.*, edit.*, deep.*.
+type Job string
+
+const (
+	Completion Job = "completion"
+	Edit       Job = "edit"
+	Deep       Job = "deep"
+)
+
+// Endpoint is who answers one kind of request.
+type Endpoint struct {
+	Provider string // never "auto"
+	BaseURL  string // "" for offline
+	Model    string // "" leaves it to the endpoint
+	Tier     string
+	// Key may be sent there; "" when there is none, or none may.
+	Key string
+	// FromEditor says that the address was named by the editor's settings and by no other source, so that the
+	// workspace may have had a say in it.
+	FromEditor bool
+}
+
+// Loopback reports whether the endpoint is on this machine.
+func (e Endpoint) Loopback() bool { return onThisMachine(e.BaseURL) }
+
+// For returns who answers a job.
+func (r *Resolved) For(job Job) Endpoint {
+	var provider, baseURL, model, tier string
+	switch job {
+	case Completion:
+		provider, baseURL, model, tier = r.CompletionProvider, r.CompletionBaseURL, r.CompletionModel, r.CompletionServiceTier
+	case Edit:
+		provider, baseURL, model, tier = r.EditProvider, r.EditBaseURL, r.EditModel, r.EditServiceTier
+	case Deep:
+		provider, baseURL, model, tier = r.DeepProvider, r.DeepBaseURL, r.DeepModel, r.DeepServiceTier
+	}
+	e := Endpoint{Provider: r.Provider, BaseURL: r.BaseURL, Model: r.Model, Tier: r.ServiceTier, Key: r.Key(), FromEditor: r.EditorNamesEndpoint()}
+	if e.Provider == "auto" {
+		e.Provider = "offline"
+		if r.key != "" {
+			e.Provider = "openai"
+		}
+	}
+	named := Default // the strongest source that had a say in where this goes
+	if provider != "" && provider != e.Provider {
+		// Another provider shares neither address nor model nor tier with the top-level one.
+		named = r.sources[string(job)+".provider"]
+		e.Provider, e.BaseURL, e.Model, e.Tier = provider, usualURL[provider], "", ""
+	}
+	if baseURL != "" {
+		named = max(named, r.sources[string(job)+".baseURL"])
+		e.BaseURL = strings.TrimRight(baseURL, "/")
+	}
+	if model != "" {
+		e.Model = model
+	}
+	if tier != "" {
+		e.Tier = tier
+	}
+	if e.Provider == "offline" {
+		return Endpoint{Provider: "offline"}
+	}
+	if e.BaseURL == "" {
+		e.BaseURL = r.urls[Default]
+	}
+	if e.BaseURL != r.BaseURL {
+		e.Key, e.FromEditor = "", named == Editor
+		if named == r.keyFrom {
+			e.Key = r.key
+		}
+	}
+	return e
+}
+
 // Source tells where the value of a dotted key came from.
 func (r *Resolved) Source(key string) Source { return r.sources[key] }
 
@@ -84,16 +159,18 @@ func (r *Resolved) EditorNamesEndpoint() bool {
 func (r *Resolved) HasKey() (Source, bool) { return r.keyFrom, r.key != "" }
 
 // Loopback reports whether the endpoint is on this machine.
-func (r *Resolved) Loopback() bool {
-	u, err := url.Parse(r.BaseURL)
+func (r *Resolved) Loopback() bool { return onThisMachine(r.BaseURL) }
+
+func onThisMachine(baseURL string) bool {
+	u, err := url.Parse(baseURL)
 	if err != nil {
 		return false
 	}
-	switch h := u.Hostname(); {
-	case h == "localhost", h == "::1", strings.HasPrefix(h, "127."):
+	if u.Hostname() == "localhost" {
 		return true
 	}
-	return false
+	addr, err := netip.ParseAddr(u.Hostname())
+	return err == nil && addr.IsLoopback()
 }
 
 // UsesModel reports whether an endpoint, not the embedded engine, serves requests.
@@ -299,7 +376,7 @@ func (o option) set(v reflect.Value, val any) string {
 	if len(o.oneof) > 0 && !slices.Contains(o.oneof, s) {
 		return fmt.Sprintf("%q is not one of %s", s, strings.Join(o.oneof, ", "))
 	}
-	if o.key == "baseURL" {
+	if strings.HasSuffix(o.key, "aseURL") && s != "" {
 		u, err := url.Parse(s)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			return fmt.Sprintf("%q is not an http or https address", s)

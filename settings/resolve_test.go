@@ -150,3 +150,43 @@ func FuzzResolve(f *testing.F) {
 		}
 	})
 }
+
+// TestEachJobMayHaveItsOwnEndpoint, and a key still goes only to the endpoint that its own source names.
+func TestEachJobMayHaveItsOwnEndpoint(t *testing.T) {
+	r, problems := Resolve(Layers{
+		UserFile:    Layer{"completion.provider": "ollama", "completion.model": "qwen2.5-coder", "deep.baseURL": "https://deep.example/v1", "deep.model": "big"},
+		Environment: Layer{"apiKey": "k", "baseURL": "https://e.example/v1", "edit.serviceTier": "fast"},
+	})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	for job, want := range map[Job]Endpoint{
+		Completion: {Provider: "ollama", BaseURL: "http://127.0.0.1:11434", Model: "qwen2.5-coder"},
+		Edit:       {Provider: "openai", BaseURL: "https://e.example/v1", Model: "gpt-6.1-sol", Tier: "fast", Key: "k"},
+		Deep:       {Provider: "openai", BaseURL: "https://deep.example/v1", Model: "big", Tier: "ultrafast"},
+	} {
+		if got := r.For(job); got != want {
+			t.Errorf("%s: %+v, want %+v", job, got, want)
+		}
+	}
+	if e := r.For(Completion); !e.Loopback() {
+		t.Error("ollama is not on this machine")
+	}
+
+	r, _ = Resolve(Layers{
+		Environment: Layer{"apiKey": "k", "deep.baseURL": "https://deep.example/v1"},
+		Editor:      Layer{"edit.baseURL": "https://evil.example/v1", "completion.provider": "offline"},
+	})
+	for job, want := range map[Job]Endpoint{
+		Completion: {Provider: "offline"},
+		Edit:       {Provider: "openai", BaseURL: "https://evil.example/v1", Model: "gpt-6.1-sol", Tier: "ultrafast", FromEditor: true},
+		Deep:       {Provider: "openai", BaseURL: "https://deep.example/v1", Model: "gpt-6.1-sol", Tier: "ultrafast", Key: "k"},
+	} {
+		if got := r.For(job); got != want {
+			t.Errorf("%s: %+v, want %+v", job, got, want)
+		}
+	}
+	if r, _ = Resolve(Layers{}); r.For(Edit) != (Endpoint{Provider: "offline"}) {
+		t.Errorf("nothing is set: %+v", r.For(Edit))
+	}
+}
