@@ -27,7 +27,7 @@ type rig struct {
 	end   func()
 }
 
-func newRig(b *testing.B, ctx context.Context, respond func(*loopback.Exchange)) rig {
+func newRig(b testing.TB, ctx context.Context, respond func(*loopback.Exchange)) rig {
 	b.Helper()
 	model := loopback.New(loopback.Options{Respond: respond, Interrupt: true})
 	if err := model.Start("127.0.0.1:0"); err != nil {
