@@ -4,43 +4,49 @@ import "strings"
 
 // Comment is an instruction that the user wrote into the document: "// spark: return an error instead".
 type Comment struct {
-	Start, End  int // bytes of the whole comment lines, line ends included
+	Start, End  int // bytes of the whole comment lines, line ends included: what the edit removes
+	Below       int // where what it speaks of may begin: behind the end of the comment that it stands in
 	Instruction string
-	Indent      string // white space before the comment
 }
 
-// openers are the ways a line comment, or a comment that ends on its line, begins in the languages people
-// write. A longer opener stands before its own prefix.
-var openers = []string{"<!--", "{/*", "/**", "/*", "///", "//", "--[[", "--", "(*", "{-", "{{/*", "<%#", "#", ";;", ";", "%", "'", "\"", "!", "REM ", "rem ", "*", ".."}
+// lineOpeners begin comments that end with their line, in the languages people write. A longer one stands before its
+// own prefix.
+var lineOpeners = []string{"///", "//", "--", "#", ";", "%", "'", "\"", "!", "REM ", "rem ", ".."}
 
-// closers end a comment on its own line.
-var closers = []string{"-->", "*/}", "*/}}", "*/", "]]", "*)", "-}", "%>"}
+// blockDelimiters begin and end comments that may have several lines.
+var blockDelimiters = [][2]string{
+	{"<!--", "-->"}, {"{{/*", "*/}}"}, {"{/*", "*/}"}, {"/*", "*/"}, {"--[[", "]]"}, {"(*", "*)"}, {"{-", "-}"}, {"<%#", "%>"}, {"<#", "#>"},
+}
 
 // ParseComment reads one line and returns the instruction of a spark comment in it. The line may hold
 // nothing but the comment: a trailing comment behind code would leave unclear what its removal means.
 func ParseComment(line string) (instruction string, ok bool) {
 	s := strings.TrimSpace(line)
-	body, found := "", false
-	for _, o := range openers {
-		if rest, cut := strings.CutPrefix(s, o); cut {
-			body, found = rest, true
-			break
+	for _, b := range blockDelimiters {
+		if body, found := strings.CutPrefix(s, b[0]); found {
+			if body, found = strings.CutSuffix(body, b[1]); found {
+				return sparkText(body)
+			}
+			if b[0] != "--[[" { // which also begins with Lua's line comment
+				return "", false // it goes on below
+			}
 		}
 	}
-	if !found {
-		return "", false
+	for _, o := range lineOpeners {
+		if body, found := strings.CutPrefix(s, o); found {
+			return sparkText(body)
+		}
 	}
+	return "", false
+}
+
+// sparkText returns what follows "spark:" at the start of a comment's text.
+func sparkText(body string) (string, bool) {
 	body = strings.TrimLeft(body, "/#;*-!% \t")
 	if len(body) < len("spark:") || !strings.EqualFold(body[:len("spark:")], "spark:") {
 		return "", false
 	}
 	body = strings.TrimSpace(body[len("spark:"):])
-	for _, c := range closers {
-		if rest, cut := strings.CutSuffix(body, c); cut {
-			body = strings.TrimSpace(rest)
-			break
-		}
-	}
 	return body, body != ""
 }
 
@@ -63,28 +69,24 @@ func nextStart(d Lines, n int) int {
 	return d.Len()
 }
 
-// CommentAt finds the spark comment that a selection means: the first one inside lines [first, last], else one on
-// the line directly above. Consecutive spark comments are one instruction.
+// CommentAt finds the spark comment that a selection means: the first one that a line of [first, last] belongs to,
+// else the one directly above. Consecutive spark comments are one instruction.
 func CommentAt(d Lines, first, last int) (Comment, bool) {
-	for n := max(first, 0); n <= last && n < d.LineCount(); n++ {
-		if c, ok := commentFrom(d, n); ok {
+	for n := max(first-1, 0); n <= last && n < d.LineCount(); n++ {
+		c, ok := lineComment(d, n)
+		if !ok {
+			c, ok = blockComment(d, n)
+		}
+		if ok && (n >= first || c.Below == d.LineStart(first)) {
 			return c, true
 		}
 	}
-	n := first - 1
-	if n < 0 || n >= d.LineCount() {
-		return Comment{}, false
-	}
-	if _, ok := ParseComment(lineText(d, n)); !ok {
-		return Comment{}, false
-	}
-	return commentFrom(d, n)
+	return Comment{}, false
 }
 
-// commentFrom reads the run of spark comments that line n belongs to.
-func commentFrom(d Lines, n int) (Comment, bool) {
-	line := lineText(d, n)
-	text, ok := ParseComment(line)
+// lineComment reads the run of one-line spark comments that line n belongs to.
+func lineComment(d Lines, n int) (Comment, bool) {
+	text, ok := ParseComment(lineText(d, n))
 	if !ok {
 		return Comment{}, false
 	}
@@ -106,12 +108,77 @@ func commentFrom(d Lines, n int) (Comment, bool) {
 		bottom++
 		parts = append(parts, t)
 	}
-	return Comment{
-		Start:       d.LineStart(top),
-		End:         nextStart(d, bottom),
-		Instruction: strings.Join(parts, "\n"),
-		Indent:      line[:len(line)-len(strings.TrimLeft(line, " \t"))],
-	}, true
+	end := nextStart(d, bottom)
+	return Comment{Start: d.LineStart(top), End: end, Below: end, Instruction: strings.Join(parts, "\n")}, true
+}
+
+// maxCommentLines bounds how far the ends of a comment are looked for.
+const maxCommentLines = 100
+
+// blockComment reads the comment of several lines that line n belongs to, when an instruction stands in it. If nothing
+// else does, the whole comment is the instruction; otherwise only the lines from "spark:" on that are no prose of
+// their own, which is the one line that says so.
+func blockComment(d Lines, n int) (Comment, bool) {
+	for _, delim := range blockDelimiters {
+		top := n
+		for ; top >= 0 && n-top < maxCommentLines; top-- {
+			line := strings.TrimSpace(lineText(d, top))
+			if strings.HasPrefix(line, delim[0]) && !strings.Contains(line[len(delim[0]):], delim[1]) {
+				break
+			}
+			if top < n && strings.Contains(line, delim[1]) {
+				top = -1 // closed above n
+			}
+		}
+		if top < 0 || n-top >= maxCommentLines {
+			continue
+		}
+		bottom := top + 1
+		for bottom < d.LineCount() && bottom-top < maxCommentLines && !strings.Contains(lineText(d, bottom), delim[1]) {
+			bottom++
+		}
+		if bottom >= d.LineCount() || bottom-top >= maxCommentLines || bottom < n {
+			continue
+		}
+		last := strings.TrimSpace(lineText(d, bottom))
+		if !strings.HasSuffix(last, delim[1]) {
+			continue // code stands behind the comment on its last line
+		}
+		var parts []string
+		said, other := -1, false // the line that says "spark:"; whether something stands above it
+		for m := top; m <= bottom; m++ {
+			text := strings.TrimSpace(lineText(d, m))
+			if m == top {
+				text = strings.TrimPrefix(text, delim[0])
+			}
+			if m == bottom {
+				text = strings.TrimSuffix(text, delim[1])
+			}
+			text = strings.TrimSpace(strings.TrimLeft(strings.TrimSpace(text), "*"))
+			switch instruction, ok := sparkText(text); {
+			case text == "":
+			case ok && said < 0:
+				said = m
+				parts = append(parts, instruction)
+			case said < 0:
+				other = true
+			default:
+				parts = append(parts, text)
+			}
+		}
+		if said < 0 {
+			continue
+		}
+		c := Comment{Start: d.LineStart(top), End: nextStart(d, bottom), Below: nextStart(d, bottom), Instruction: strings.Join(parts, "\n")}
+		if other {
+			if said == top || said == bottom {
+				continue // its line holds a delimiter too, which must stay
+			}
+			c.Start, c.End, c.Instruction = d.LineStart(said), nextStart(d, said), parts[0]
+		}
+		return c, true
+	}
+	return Comment{}, false
 }
 
 // maxBlockLines bounds the region that a comment without a selection stands for.

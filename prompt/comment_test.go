@@ -35,7 +35,10 @@ func TestParseComment(t *testing.T) {
 		"# spark: in python":               "in python",
 		"-- Spark: in Lua":                 "in Lua",
 		"/* spark: in C */":                "in C",
-		" * spark: in a doc block":         "in a doc block",
+		" * spark: in a doc block":         "", // by itself it is not known to be in one
+		"/* spark: goes on":                "",
+		"<!-- spark: goes on":              "",
+		"--[[ spark: in Lua ]]":            "in Lua",
 		"<!-- spark: in HTML -->":          "in HTML",
 		"{/* spark: in JSX */}":            "in JSX",
 		"; spark: in Lisp":                 "in Lisp",
@@ -77,6 +80,39 @@ func TestCommentAt(t *testing.T) {
 		}
 		if tt.want != "" && doc[c.Start:c.End] != "// spark: one\n// spark: two\n" {
 			t.Errorf("range %q", doc[c.Start:c.End])
+		}
+	}
+}
+
+// TestBlockComment: what is removed is between « and »; ‸ stands on the lines from which the comment is found.
+func TestBlockComment(t *testing.T) {
+	for name, tt := range map[string]struct{ marked, want string }{
+		"C":                      {"«/*‸\n * spark: two‸\n */‸\n»‸int f;\nint g;\n", "two"},
+		"several lines":          {"x\n«/* spark: make it‸\n   faster */‸\n»‸int f;\n", "make it\nfaster"},
+		"bare":                   {"«/*\nspark: two‸\n\nand three\n*/\n»‸int f;\n", "two\nand three"},
+		"HTML":                   {"«<!--\n  spark: two‸\n-->\n»‸<p>\n", "two"},
+		"Lua":                    {"«--[[\nspark: two‸\n]]\n»‸local x\n", "two"},
+		"prose stays":            {"/**\n * Adds.\n« * spark: two‸\n» */\n‸int f;\n", "two"},
+		"no instruction":         {"/*‸\n * Adds.‸\n */\n‸int f;\n", ""},
+		"closed above":           {"/* a */\n‸x * y\n", ""},
+		"code behind the end":    {"/*\n * spark: two‸\n */ int f;\n", ""},
+		"never closed":           {"/*\n * spark: two‸\nint f;\n", ""},
+		"two lines further down": {"/*\n * spark: two\n */\n\n‸int f;\n", ""},
+	} {
+		clean := strings.NewReplacer("«", "", "»", "", "‸", "")
+		doc := clean.Replace(tt.marked)
+		wantStart := len(clean.Replace(tt.marked[:max(0, strings.Index(tt.marked, "«"))]))
+		wantEnd := len(clean.Replace(tt.marked[:max(0, strings.Index(tt.marked, "»"))]))
+		for i, line := range strings.Split(tt.marked, "\n") {
+			if !strings.Contains(line, "‸") {
+				continue
+			}
+			c, ok := CommentAt(lines(doc), i, i)
+			if ok != (tt.want != "") || c.Instruction != tt.want {
+				t.Errorf("%s, line %d: %q, %v; want %q", name, i, c.Instruction, ok, tt.want)
+			} else if ok && (c.Start != wantStart || c.End != wantEnd) {
+				t.Errorf("%s, line %d: removes %q, want %q", name, i, doc[c.Start:c.End], doc[wantStart:wantEnd])
+			}
 		}
 	}
 }
