@@ -123,6 +123,10 @@ func (g *suggester) changed(c lsp.Change) {
 		g.recent = slices.Delete(g.recent, 0, n)
 	}
 	g.pace.key(time.Now())
+	if clearsLine(c) {
+		// Backspace brings a suggestion back; who deletes a line does not want it proposed at once (D12).
+		g.forgetLocked()
+	}
 	if g.cur != nil && !g.followLocked(g.cur, c) {
 		g.dropLocked()
 	}
@@ -130,6 +134,15 @@ func (g *suggester) changed(c lsp.Change) {
 	if g.cur != nil {
 		g.watchLocked(g.cur, c)
 	}
+}
+
+// clearsLine reports whether a change deletes at one stroke all that stood on a line.
+func clearsLine(c lsp.Change) bool {
+	if len(c.Edits) != 1 || strings.TrimSpace(c.Edits[0].New) != "" {
+		return false
+	}
+	e := c.Edits[0]
+	return letters(c.Before.Text.Slice(e.Start, e.End)) >= reversalLetters && strings.TrimSpace(c.After.Text.Line(c.After.Text.LineAt(e.Start))) == ""
 }
 
 // followLocked takes a suggestion over a change; false says that it has been followed for long enough. g.mu is held.
@@ -691,6 +704,7 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 	if ahead {
 		req.MaxOutputTokens = min(req.MaxOutputTokens, prefetchTokens)
 	}
+	deleted := s.deletedBefore(sg)
 	var failure error
 	asked := time.Now()
 	var first time.Time
@@ -710,13 +724,17 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		if cutter.push(ev.Text) {
 			break // leaving the loop abandons the rest of the answer
 		}
-		if item, ok := cutter.lines(); ok && time.Since(first) > patience {
+		if item, ok := cutter.lines(); ok && time.Since(first) > patience && !deleted.undoneBy(item) {
 			g.show(sg, item, true)
 		} else {
 			g.show(sg, cutter.whole(), false)
 		}
 	}
 	item := cutter.whole()
+	if deleted.undoneBy(item) {
+		s.log.Debug("completion: would bring back what was just deleted", zap.Int("suggestion", sg.number))
+		item = cutter.suggestion("")
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s.tally.add(func(c *counts) { c.Tokens += tokens(sg.bytes) })
@@ -731,6 +749,20 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		sg.err = failure
 	}
 	g.tellLocked()
+}
+
+// deletedBefore is what the user deleted just before a suggestion was asked for, nil for nothing, and for somebody who
+// asks by hand: they may have it back.
+func (s *Server) deletedBefore(sg *suggestion) *removal {
+	d := s.document(sg.doc.URI)
+	if d == nil || sg.asked == byHand {
+		return nil
+	}
+	past := d.log.history()
+	if d.version() != sg.doc.Version {
+		return nil // the history is about another text already
+	}
+	return justDeleted(sg.doc, sg.at, past)
 }
 
 // heard notes that a response has said more.
