@@ -4,9 +4,11 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +23,7 @@ var helixTests = []editorTest{
 	{"completion", helixCompletion},
 	{"edit", helixEdit},
 	{"typing", helixTyping},
+	{"twenty edits", helixTwentyEdits},
 }
 
 func helixCompletion(t *testing.T, run *editorRun) {
@@ -111,6 +114,10 @@ func helixTyping(t *testing.T, run *editorRun) {
 	want = replaceOnce(t, want, parseTime, parseTimeEdited)
 	wantText(t, "file after another edit", h.write(want), want)
 	h.quit()
+}
+
+func helixTwentyEdits(t *testing.T, run *editorRun) {
+	twentyEdits(t, run, true, func(path string) typingEditor { return startHelix(t, run, path) })
 }
 
 const ctrlN = "\x0e"
@@ -217,18 +224,53 @@ func (h *helix) leaveInsertMode() {
 	h.wantOnScreen(" NOR ")
 }
 
-// editWithSpark picks the code action from the menu.
+// editWithSpark picks the code action from the menu, where it is the first and selected.
 func (h *helix) editWithSpark() {
 	h.t.Helper()
+	const command = `"command":"spark-lsp.edit"},"id"`
+	before := h.inLog(command)
 	h.input(" a")
 	h.wantOnScreen("Edit with spark")
-	h.input(ctrlN + "\r")
+	h.input("\r")
+	h.wantInLog(command, before+1)
 }
 
 // waitForEdit returns when the server has said that its n-th edit, from 1, is at its end.
 func (h *helix) waitForEdit(n int) {
 	h.t.Helper()
 	h.wantInLog(`"kind":"end"`, n)
+}
+
+func (h *helix) ended(n int) bool { return h.inLog(`"kind":"end"`) >= n }
+
+func (h *helix) press(key string) { h.t.Helper(); h.input(key) }
+
+func (h *helix) lastLine() string { return "ge" }
+
+func (h *helix) buffer(want string) string { h.t.Helper(); return h.write(want) }
+
+// replies counts the answers to workspace/applyEdit.
+func (h *helix) replies() (applied, other int) {
+	return h.inLog(`"applied":true`), h.inLog(`"applied":false`)
+}
+
+// wantCursor waits until the status line says that the cursor is there, in insert mode.
+func (h *helix) wantCursor(line, column int) {
+	h.t.Helper()
+	status := regexp.MustCompile(fmt.Sprintf(`(?m)^ INS .* %d:%d *$`, line, column))
+	waitFor(h.t, status.String()+" on the screen", func() bool { return status.MatchString(h.screen()) })
+}
+
+// wantNoComplaint looks at the line below the status line, which a key wipes.
+func (h *helix) wantNoComplaint() {
+	h.t.Helper()
+	rows := strings.Split(strings.TrimRight(h.screen(), "\n"), "\n")
+	if last := strings.TrimSpace(rows[len(rows)-1]); regexp.MustCompile(`(?i)error|fail|outdated|spark`).MatchString(last) {
+		h.t.Errorf("Helix says %q", last)
+	}
+	if n := h.inLog(`"method":"window/showMessage"`); n != 0 {
+		h.t.Errorf("the server showed %d messages", n)
+	}
 }
 
 // write writes the buffer, and returns the text of the file when that is want or patience is at its end.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,8 @@ var neovimTests = []editorTest{
 	{"edit by spark-lsp loopback", neovimLoopback},
 	{"typing", func(t *testing.T, run *editorRun) { neovimTyping(t, run, neovimPlain) }},
 	{"typing live", func(t *testing.T, run *editorRun) { neovimTyping(t, run, neovimLive) }},
+	{"twenty edits", func(t *testing.T, run *editorRun) { neovimTwentyEdits(t, run, neovimPlain) }},
+	{"twenty edits live", func(t *testing.T, run *editorRun) { neovimTwentyEdits(t, run, neovimLive) }},
 }
 
 // The configurations in testdata/editors.
@@ -141,6 +144,10 @@ func neovimTyping(t *testing.T, run *editorRun, config string) {
 	n.waitForEdit()
 	wantText(t, "buffer after another edit", n.text(), replaceOnce(t, want, parseTime, parseTimeEdited))
 	n.quit()
+}
+
+func neovimTwentyEdits(t *testing.T, run *editorRun, config string) {
+	twentyEdits(t, run, config == neovimLive, func(path string) typingEditor { return startNeovim(t, run, config, path) })
 }
 
 // neovim is a headless Neovim at the other end of testdata/editors/bridge.lua. It corresponds to one process, which
@@ -385,6 +392,76 @@ func (n *neovim) waitForEdit() {
 		n.lua(&kinds, `return spark_watch.progress`)
 		return len(kinds) > 0 && kinds[len(kinds)-1] == "end"
 	})
+}
+
+// ended reports whether the server has said that its n-th edit, from 1, is at its end.
+func (n *neovim) ended(nth int) bool {
+	n.t.Helper()
+	var ended int
+	n.lua(&ended, `return spark_watch.ended`)
+	return ended >= nth
+}
+
+func (n *neovim) press(key string) {
+	n.t.Helper()
+	switch key {
+	case "\r":
+		key = "<CR>"
+	case "<":
+		key = "<lt>"
+	}
+	n.input(key)
+}
+
+func (n *neovim) lastLine() string { return "G" }
+
+func (n *neovim) leaveInsertMode() {
+	n.t.Helper()
+	n.input("<Esc>")
+	waitFor(n.t, "normal mode", func() bool { return n.mode() == "n" })
+}
+
+// buffer returns the buffer's text when that is want, or else after patience.
+func (n *neovim) buffer(want string) string {
+	n.t.Helper()
+	text := n.text()
+	for deadline := time.Now().Add(patience); text != want && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		text = n.text()
+	}
+	return text
+}
+
+// replies counts the edits that have changed the buffer, and those that have not.
+func (n *neovim) replies() (applied, other int) {
+	n.t.Helper()
+	var counts [2]int
+	n.lua(&counts, `return { spark_watch.applied, spark_watch.dropped }`)
+	return counts[0], counts[1]
+}
+
+// wantCursor waits until what was typed has been worked off: the cursor is there, in insert mode.
+func (n *neovim) wantCursor(line, column int) {
+	n.t.Helper()
+	waitFor(n.t, fmt.Sprintf("insert mode at %d:%d", line, column), func() bool {
+		mode := n.mode()
+		atLine, atColumn := n.cursor()
+		return mode == "i" && atLine == line && atColumn == column-1
+	})
+}
+
+// wantNoComplaint reads all that Neovim has said. That an edit came too late it says in print, and that is no error.
+func (n *neovim) wantNoComplaint() {
+	n.t.Helper()
+	var said struct{ Error, Messages string }
+	n.lua(&said, `return { Error = vim.v.errmsg, Messages = vim.api.nvim_exec2('messages', { output = true }).output }`)
+	if said.Error != "" {
+		n.t.Errorf("Neovim's last error is %q", said.Error)
+	}
+	for line := range strings.Lines(said.Messages) {
+		if !strings.HasSuffix(strings.TrimSpace(line), "newer than edits.") && regexp.MustCompile(`(?i)error|E[0-9]+:|spark`).MatchString(line) {
+			n.t.Errorf("Neovim says %q", line)
+		}
+	}
 }
 
 // quit closes Neovim as a user does, without writing.
