@@ -129,6 +129,19 @@ func (s *Session) warmOn(ctx context.Context, k *socket, b *base) error {
 func (s *Session) warmOnce(ctx context.Context, k *socket, b *base) (*failure, error) {
 	s.mu.Lock()
 	var l *lane
+	// It counts as being warmed already while it waits for a lane: under load every request would start a
+	// further warm-up of the same base otherwise.
+	var ready chan struct{}
+	defer func() {
+		if ready == nil {
+			return
+		}
+		s.mu.Lock()
+		delete(k.warming, b)
+		s.broadcastLocked()
+		s.mu.Unlock()
+		close(ready)
+	}()
 	for l == nil {
 		switch {
 		case s.nowarm || k.bases[b] != nil:
@@ -138,7 +151,7 @@ func (s *Session) warmOnce(ctx context.Context, k *socket, b *base) (*failure, e
 			s.mu.Unlock()
 			return fail(RetryNow, give, nil, "the connection ended before the base was warm"), nil
 		}
-		if ch := k.warming[b]; ch != nil {
+		if ch := k.warming[b]; ch != nil && ready == nil {
 			s.mu.Unlock()
 			select {
 			case <-ch:
@@ -148,6 +161,10 @@ func (s *Session) warmOnce(ctx context.Context, k *socket, b *base) (*failure, e
 			s.mu.Lock()
 			continue
 		}
+		if ready == nil {
+			ready = make(chan struct{})
+			k.warming[b] = ready
+		}
 		if l = k.baseLaneLocked(); l == nil {
 			if err := s.wait(ctx); err != nil {
 				s.mu.Unlock()
@@ -155,15 +172,6 @@ func (s *Session) warmOnce(ctx context.Context, k *socket, b *base) (*failure, e
 			}
 		}
 	}
-	ready := make(chan struct{})
-	k.warming[b] = ready
-	defer func() {
-		s.mu.Lock()
-		delete(k.warming, b)
-		s.broadcastLocked()
-		s.mu.Unlock()
-		close(ready)
-	}()
 	delete(k.bases, l.base)
 	l.base, l.id = nil, ""
 	r := newResponse(s.cfg.BufferLimit, nil, Handle{})

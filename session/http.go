@@ -185,7 +185,7 @@ func (s *Session) exchange(ctx context.Context, r *response, data []byte) (Serve
 	s.headersLocked(resp.Header)
 	s.offline, s.httpWorked, s.httpUsed = "", true, time.Now()
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
-		s.offline = "the endpoint does not accept the key"
+		s.offline = keyRefused
 	}
 	s.mu.Unlock()
 	if resp.StatusCode/100 != 2 {
@@ -344,6 +344,13 @@ func (s *Session) preconnect(ctx context.Context) error {
 	_, _ = io.CopyN(io.Discard, resp.Body, 1<<20)
 	s.mu.Lock()
 	s.httpWorked, s.httpUsed = true, time.Now()
+	refused := resp.StatusCode == http.StatusUnauthorized // the one answer to such a page that says something of all others
+	if refused && s.offline == "" {
+		s.offline = keyRefused
+	}
 	s.mu.Unlock()
+	if refused {
+		s.publish()
+	}
 	return nil
 }

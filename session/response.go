@@ -545,6 +545,13 @@ func (r *response) abandoned() bool {
 	return r.gone
 }
 
+// served tells whether the endpoint has answered to a proper end.
+func (r *response) served() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.end == errEnded
+}
+
 func (r *response) ident() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

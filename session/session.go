@@ -406,6 +406,19 @@ func (s *Session) refused(resp *http.Response, err error) {
 	s.publish()
 }
 
+// unaccepted shows a refusal of the key or the account, by whatever way it came. The next answer that comes to
+// its proper end takes it back.
+func (s *Session) unaccepted(f *failure) {
+	s.mu.Lock()
+	if s.offline == "" {
+		s.offline = orElse(redact(f.err.Message, s.cfg.Key), keyRefused)
+	}
+	s.mu.Unlock()
+	s.publish()
+}
+
+const keyRefused = "the endpoint does not accept the key"
+
 // reprobeLocked leaves the WebSocket alone for a while.
 func (s *Session) reprobeLocked(d time.Duration) {
 	s.httpUntil = time.Now().Add(d)

@@ -18,6 +18,7 @@ const (
 	maxInFlight  = 16       // responses per connection, the endpoint's limit; more would queue there
 	requestLanes = 15       // names r0 to r14
 	baseLanes    = 16       // names b0 to b15: 31 of the 32 names that a connection may ever use
+	maxProbes    = 3        // interrupts in a row whose responses ended before an answer to the interrupt came
 	maxFrame     = 16 << 20 // bytes; larger frames end in close 1009
 )
 
@@ -78,6 +79,7 @@ type lane struct {
 	last          string // the id of the response that ended here last
 	forks         int    // forks of id that have not reached in_progress; until then the lane must not advance
 	used          time.Time
+	heard         time.Time // draining: when the last event came
 }
 
 func (k *socket) live() bool { return !k.retired && !k.dead }
@@ -287,6 +289,9 @@ func (k *socket) receive(frame []byte) {
 		return
 	}
 	r, draining := l.resp, l.draining
+	if draining {
+		l.heard = time.Now()
+	}
 	switch {
 	case sc.kind == kindCreated:
 		k.createdLocked(l)
@@ -469,16 +474,22 @@ func (k *socket) ended(l *lane, r *response, served Served) {
 		k.current, k.lastID = nil, l.last
 	}
 	if k.probe == l {
-		// It ended by itself before the interrupt could tell anything; the timer decides, or the next one.
+		// It ended by itself before the interrupt could tell anything; the next one may.
 		k.probe = nil
 		if s.interrupt == Unknown {
 			s.probing = false
+			if s.probes == maxProbes { // answers that end so fast are not worth interrupting; later ones may be
+				s.afterLocked(time.Minute, func() { s.mu.Lock(); s.probes = 0; s.mu.Unlock() })
+			}
 		}
 	}
 	l.resp, l.draining, l.wantInterrupt, l.warmup = nil, false, false, false
 	l.used = time.Now()
 	k.inFlight--
-	s.dialFails, s.offline = 0, ""
+	s.dialFails = 0
+	if r.served() { // a refusal of the key comes as an end too
+		s.offline = ""
+	}
 	again := !l.warmup && k.live() && l.base != nil && l.name == "" && k.bases[l.base] == nil && s.recentLocked()
 	b := l.base
 	if again {
@@ -495,14 +506,21 @@ func (k *socket) ended(l *lane, r *response, served Served) {
 	s.account(served, served.Job)
 }
 
-// idleLocked tells whether nobody waits for anything that the socket carries.
-func (k *socket) idleLocked() bool {
+// drainingSinceLocked tells when the last event came to a socket that carries only answers nobody waits for;
+// ok is false when somebody does, or when it carries nothing.
+func (k *socket) drainingSinceLocked() (heard time.Time, ok bool) {
 	for _, l := range k.lanes {
-		if l.resp != nil && !l.draining {
-			return false
+		switch {
+		case l.resp == nil:
+			continue
+		case !l.draining:
+			return time.Time{}, false
+		case l.heard.After(heard):
+			heard = l.heard
 		}
+		ok = true
 	}
-	return true
+	return heard, ok
 }
 
 // retireLocked lets a socket finish what it carries and take nothing more.

@@ -10,7 +10,7 @@ const (
 	Queued   State = "queued"   // the endpoint lets requests wait; Since tells how long already
 	Limited  State = "limited"  // nothing is sent before Until
 	Degraded State = "degraded" // another model or tier serves than was asked for: Model, Tier
-	Offline  State = "offline"  // the endpoint cannot be reached, or does not accept the key
+	Offline  State = "offline"  // the endpoint cannot be reached, or does not accept the key or the account
 )
 
 // Status is what a session knows of its endpoint's readiness.

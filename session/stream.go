@@ -107,6 +107,9 @@ func (s *Session) run(ctx context.Context, req Request, yield func(Event, error)
 				return nil
 			}
 		}
+		if f.err.Kind == Reauthenticate {
+			s.unaccepted(f)
+		}
 		c.mu.Lock()
 		delivered := c.delta
 		c.mu.Unlock()
@@ -381,6 +384,10 @@ func (s *Session) begin(ctx context.Context, c *call, try *attempts) (*response,
 	var id string
 	for l == nil {
 		now := time.Now()
+		if err := ctx.Err(); err != nil {
+			s.mu.Unlock()
+			return nil, nil, err
+		}
 		if s.closed {
 			s.mu.Unlock()
 			return nil, fail(FallBack, give, ErrClosed, "the session was closed"), nil
@@ -422,17 +429,6 @@ func (s *Session) begin(ctx context.Context, c *call, try *attempts) (*response,
 		if s.lanes == No {
 			most = orElse(s.cfg.MaxSockets, 6)
 		}
-		if len(s.sockets) >= most {
-			// All lanes of all sockets are taken. One that only drains answers nobody waits for is given up,
-			// which is also what stops their billing soonest.
-			for _, k := range s.sockets {
-				if k.live() && k.idleLocked() {
-					k.retired = true
-					k.close()
-					break
-				}
-			}
-		}
 		if len(s.sockets) < most {
 			s.dialLocked()
 		}
@@ -451,7 +447,14 @@ func (s *Session) begin(ctx context.Context, c *call, try *attempts) (*response,
 				continue
 			}
 		}
-		if err := s.wait(ctx); err != nil {
+		// All lanes are taken, perhaps only by answers that nobody waits for. They come to their end by
+		// themselves, soon where the endpoint interrupts, and this request may be superseded before: it is
+		// never sent then. To make room by closing such a socket would cost the next request a dial and
+		// every base that was warm there.
+		timer := s.hangUpLocked()
+		err := s.wait(ctx)
+		s.stopLocked(timer)
+		if err != nil {
 			s.mu.Unlock()
 			return nil, nil, err
 		}
@@ -512,6 +515,10 @@ func (s *Session) begin(ctx context.Context, c *call, try *attempts) (*response,
 	if len(data) > maxFrame {
 		s.unplace(l, r)
 		return nil, fail(TooLong, give, nil, "the request has %d bytes, the endpoint takes %d", len(data), maxFrame), nil
+	}
+	if err := ctx.Err(); err != nil && l.name != "" { // the unnamed lane's base is spent already, and is warmed again by the answer's end
+		s.unplace(l, r)
+		return nil, nil, err
 	}
 	if f := s.sendOn(l, r, data, req.Trace); f != nil {
 		return nil, f, nil
@@ -601,7 +608,9 @@ func (s *Session) unplace(l *lane, r *response) {
 	if l.resp == r {
 		l.forkedLocked()
 		l.resp, l.warmup = nil, false
-		l.k.inFlight--
+		if l.k.inFlight--; l.k.retired && l.k.inFlight == 0 {
+			l.k.close()
+		}
 		s.broadcastLocked()
 	}
 }
@@ -633,10 +642,35 @@ func (s *Session) abandon(l *lane, r *response) {
 		s.mu.Unlock()
 		return
 	}
-	l.draining, l.wantInterrupt = true, true
+	l.draining, l.wantInterrupt, l.heard = true, true, time.Now()
 	delete(s.queuedSince, r)
 	s.mu.Unlock()
 	s.interruptIfWanted(l, r)
+}
+
+// hangUpLocked ends the sockets whose every answer was abandoned and has then fallen silent for longer than
+// an endpoint may be between two events: their ends will never come, and no lane of theirs is ever free
+// again. It returns a timer that wakes those who wait for a lane when the next socket may be like that.
+func (s *Session) hangUpLocked() *time.Timer {
+	now := time.Now()
+	var next time.Time
+	for _, k := range s.sockets {
+		heard, ok := k.drainingSinceLocked()
+		if !ok || k.dead {
+			continue
+		}
+		due := heard.Add(max(s.cfg.Timeouts.InterEvent, s.cfg.Timeouts.FirstEvent))
+		if !due.After(now) {
+			k.retired = true
+			k.close()
+		} else if next.IsZero() || due.Before(next) {
+			next = due
+		}
+	}
+	if next.IsZero() {
+		return nil
+	}
+	return s.afterLocked(next.Sub(now)+time.Millisecond, func() { s.mu.Lock(); s.broadcastLocked(); s.mu.Unlock() })
 }
 
 // interruptIfWanted sends response.interrupt once the response's id is known. At an endpoint that has not
@@ -649,7 +683,7 @@ func (s *Session) interruptIfWanted(l *lane, r *response) {
 		return
 	}
 	if s.interrupt == Unknown {
-		if s.probing || s.probes >= 3 {
+		if s.probing || s.probes >= maxProbes {
 			return
 		}
 		s.probing = true
@@ -657,7 +691,8 @@ func (s *Session) interruptIfWanted(l *lane, r *response) {
 		l.k.probe = l
 		s.afterLocked(s.cfg.Timeouts.Interrupt, func() {
 			s.mu.Lock()
-			if s.probing && s.interrupt == Unknown {
+			// A probe whose response ended meanwhile has told nothing, and the next one has its own time.
+			if s.interrupt == Unknown && l.k.probe == l && l.resp == r {
 				s.interrupt, s.probing = No, false
 				l.k.probe = nil
 			}
