@@ -27,6 +27,8 @@ const (
 	shortest   = 20 * time.Millisecond  // a rhythm faster than this is a key that is held down, or a macro
 	pause      = 500 * time.Millisecond // a longer gap between keys is none of the rhythm
 	unmeasured = 75 * time.Millisecond  // first, before anything is known of it
+	shortWait  = 50 * time.Millisecond  // the least that a model is waited for before the embedded engine answers
+	longWait   = 150 * time.Millisecond // a model that usually takes longer than this is not waited for longer
 	slowest    = 3 * time.Second        // bounds the estimate of first
 	maxMisses  = 5                      // 2^5-1 keys supersede at once at most
 )
@@ -70,6 +72,15 @@ func (p *pace) expected() time.Duration {
 		return unmeasured
 	}
 	return p.first + 2*p.spread + 2*time.Millisecond
+}
+
+// deadline is how long after it was asked a model may be silent before somebody else may answer: not before it can be
+// expected to speak, unless that is too long to wait for in any case.
+func (p *pace) deadline() time.Duration {
+	if e := p.expected(); p.first > 0 && e <= longWait {
+		return max(e, shortWait)
+	}
+	return shortWait
 }
 
 // judged notes whether a response that was waited for turned out to say what was typed meanwhile.

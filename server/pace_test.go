@@ -70,6 +70,29 @@ func TestPaceBacksOff(t *testing.T) {
 	}
 }
 
+// The embedded engine does not come before a model that answers in time, and does not wait for one that never does.
+func TestPaceDeadline(t *testing.T) {
+	for _, c := range []struct {
+		first     time.Duration // 0: never measured
+		low, high time.Duration
+	}{
+		{0, shortWait, shortWait},
+		{10 * ms, shortWait, shortWait},
+		{90 * ms, 90 * ms, longWait},
+		{3 * time.Second, shortWait, shortWait},
+	} {
+		var p pace
+		if c.first > 0 {
+			for range 10 {
+				p.spoke(c.first)
+			}
+		}
+		if d := p.deadline(); d < c.low || d > c.high {
+			t.Errorf("a model that takes %v: %v", c.first, d)
+		}
+	}
+}
+
 // A model that is slower than the typing must not be superseded for ever: the estimate grows until a response lives
 // long enough to be measured.
 func TestPaceLearnsSlowModels(t *testing.T) {

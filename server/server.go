@@ -55,6 +55,7 @@ type Server struct {
 
 	countsFromZero atomic.Bool // see invoked
 	tally          tally
+	firstText      atomic.Int64           // how long the model takes to its first text, nanoseconds; 0 before it is known
 	focus          atomic.Pointer[string] // URI of the document in focus, nil or "" when unknown
 	activity       activity
 

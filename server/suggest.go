@@ -108,7 +108,7 @@ func (g *suggester) changed(c lsp.Change) {
 	g.doc = c.After
 	if c.After == nil || c.Before == nil {
 		g.forgetLocked()
-		g.pace, g.newest, g.end = pace{}, place2{}, place2{}
+		g.pace, g.newest, g.end = pace{first: time.Duration(g.s.firstText.Load())}, place2{}, place2{}
 		g.recent = nil
 		if c.After != nil {
 			g.from = c.After.Version
@@ -705,6 +705,9 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		req.MaxOutputTokens = min(req.MaxOutputTokens, prefetchTokens)
 	}
 	deleted := s.deletedBefore(sg)
+	if model != Model(s.cfg.Engine) && sg.asked != byHand && !ahead {
+		s.start(func(context.Context) { s.standIn(ctx, g, sg, req, deleted) })
+	}
 	var failure error
 	asked := time.Now()
 	var first time.Time
@@ -751,6 +754,44 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 	g.tellLocked()
 }
 
+// standIn lets the embedded engine answer in the model's place when the model is slow to speak (D21). It says nothing
+// unless it is fairly sure. Once shown, its text stays: the model's is taken only where it extends it, since nothing
+// that a user looks at is ever replaced. ctx ends with the model's response.
+func (s *Server) standIn(ctx context.Context, g *suggester, sg *suggestion, req session.Request, deleted *removal) {
+	g.mu.Lock()
+	deadline := g.pace.deadline()
+	g.mu.Unlock()
+	t := time.NewTimer(deadline - time.Since(sg.began))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+		return
+	}
+	req.Explicit = false
+	cutter := newCutter(sg.doc, sg.at, false)
+	for ev, err := range s.cfg.Engine.Stream(ctx, req) {
+		if err != nil {
+			return
+		}
+		if ev.Kind == session.Delta && cutter.push(ev.Text) {
+			break
+		}
+	}
+	item := cutter.whole()
+	if item.Rest() == "" || deleted.undoneBy(item) {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if sg.spoke || sg.dead || sg.ended {
+		return
+	}
+	sg.item, sg.ready = item, true
+	s.log.Debug("completion: the embedded engine stands in", zap.Int("suggestion", sg.number), zap.Duration("after", time.Since(sg.began)))
+	g.tellLocked()
+}
+
 // deletedBefore is what the user deleted just before a suggestion was asked for, nil for nothing, and for somebody who
 // asks by hand: they may have it back.
 func (s *Server) deletedBefore(sg *suggestion) *removal {
@@ -773,6 +814,7 @@ func (g *suggester) heard(sg *suggestion, bytes int, first time.Duration) {
 	if !sg.spoke {
 		sg.spoke = true
 		g.pace.spoke(first)
+		g.s.firstText.Store(int64(g.pace.first)) // the next document begins with it
 	}
 }
 
