@@ -58,7 +58,7 @@ func (v view) Slice(i, j int) string {
 			b.WriteString(v.base.Slice(lo, hi))
 		}
 	}
-	for _, e := range v.set.Edits() {
+	for e := range v.set.All() {
 		if e.Start+shift >= j {
 			break
 		}
@@ -71,14 +71,6 @@ func (v view) Slice(i, j int) string {
 	return b.String()
 }
 
-// hull is the smallest range that all edits lie in; ok is false when there are none.
-func hull(edits []editops.Edit) (start, end int, ok bool) {
-	if len(edits) == 0 {
-		return 0, 0, false
-	}
-	return edits[0].Start, edits[len(edits)-1].End, true
-}
-
 // sameEffect says that x and y make the same text of doc. Only the stretch that either of them changes is
 // looked at, and only up to the first difference.
 func sameEffect(doc Document, x, y editops.ChangeSet) bool {
@@ -88,8 +80,8 @@ func sameEffect(doc Document, x, y editops.ChangeSet) bool {
 	if x.Equal(y) {
 		return true
 	}
-	xs, xe, okX := hull(x.Edits())
-	ys, ye, okY := hull(y.Edits())
+	xs, xe, okX := x.Hull()
+	ys, ye, okY := y.Hull()
 	if !okX || !okY {
 		// One changes nothing: the other may still replace a text by itself.
 		xs, ys = max(xs, ys), max(xs, ys)

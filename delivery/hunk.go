@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spark-lsp/spark-lsp/editops"
@@ -22,8 +23,8 @@ type hunk struct {
 // back, or a rejection, is left out.
 func (s *stream) hunks(doc Document) []hunk {
 	var gaps, back []editops.Edit // of the original, and on the engine text
-	inverse := s.applied.InvertFunc(func(i, j int) string { return s.orig[i:j] }).Edits()
-	for i, g := range s.applied.Edits() {
+	inverse := s.changes().InvertFunc(func(i, j int) string { return s.orig[i:j] }).Edits()
+	for i, g := range s.changes().Edits() {
 		if g.New != inverse[i].New && !s.restored(doc, inverse[i]) {
 			gaps, back = append(gaps, g), append(back, inverse[i])
 		}
@@ -41,7 +42,7 @@ func (s *stream) hunks(doc Document) []hunk {
 				break
 			}
 		}
-		h := hunk{inverse: sound(editops.NewChangeSet(s.applied.LenAfter(), back[i:j]...))}
+		h := hunk{inverse: sound(editops.NewChangeSet(s.engineLen(), back[i:j]...))}
 		h.Start = s.start + s.user.MapOffset(back[i].Start, 1)
 		h.End = max(h.Start, s.start+s.user.MapOffset(back[j-1].End, -1))
 		h.Original = s.orig[gaps[i].Start:gaps[j-1].End]
@@ -55,7 +56,7 @@ func (s *stream) hunks(doc Document) []hunk {
 // nothing is left of the stream's text there, and the original one stands in its place.
 func (s *stream) restored(doc Document, back editops.Edit) bool {
 	alive := back.End - back.Start
-	for _, u := range s.user.Edits() {
+	for u := range s.user.All() {
 		alive -= max(0, min(u.End, back.End)-max(u.Start, back.Start))
 	}
 	start, end := s.user.MapOffset(back.Start, -1), s.user.MapOffset(back.End, 1)
@@ -80,15 +81,108 @@ func (s *stream) reject(doc Document, n int) ([]editops.ChangeSet, error) {
 		if n != -1 && n != i {
 			continue
 		}
-		for _, e := range h.inverse.Edits() {
+		for e := range h.inverse.All() {
 			for cut := true; cut; {
 				var head editops.Edit
 				head, e, cut = s.split(e, users, false)
-				pieces = append(pieces, sound(editops.NewChangeSet(s.applied.LenAfter(), head)))
+				pieces = append(pieces, sound(editops.NewChangeSet(s.engineLen(), head)))
 			}
 		}
 	}
 	return pieces, nil
+}
+
+// Reject is what restores the original text of one hunk (as numbered by Hunks), or of all of them (-1): edits
+// against the present document, sorted and not overlapping. What the user typed stays. The caller sends them; that
+// they are in the buffer is seen in Changed, after which the hunks are gone.
+func (m *Machine) Reject(id StreamID, hunk int) ([]editops.Edit, error) {
+	s := m.stream(id)
+	if s == nil || s.void {
+		return nil, ErrUnknown
+	}
+	back, err := s.reject(m.doc, hunk)
+	if err != nil {
+		return nil, err
+	}
+	m.rejected = slices.DeleteFunc(m.rejected, func(f *flight) bool { return f.s == s })
+	last := -1 // where the last piece ends in the document
+	for _, piece := range back {
+		f := &flight{s: s, set: piece, cs: piece, rejects: true}
+		from, to, ok := prediction(f, m.doc, false).Hull()
+		if n := len(m.rejected) - 1; ok && from <= last {
+			// What stood between the two, the user has deleted: to the editor they are one change.
+			f = m.rejected[n]
+			f.set = sound(f.set.Compose(sound(piece.Map(f.set, false))))
+			f.cs = f.set
+		} else {
+			m.rejected = append(m.rejected, f)
+		}
+		if ok {
+			last = to
+		}
+	}
+	m.skipRejected(s)
+	set := none(m.doc.Len())
+	for _, f := range m.rejected {
+		if f.s == s {
+			set = sound(set.Compose(sound(prediction(f, m.doc, false).Map(set, false))))
+		}
+	}
+	if hunk >= 0 {
+		return set.Edits(), nil
+	}
+	for _, y := range m.strays {
+		if y.s == s && !y.restored(m.doc) {
+			set = sound(set.Compose(sound(y.inverse.Map(set, false))))
+		}
+	}
+	return set.Edits(), nil
+}
+
+// allRejected recognises c as all that Reject gave out of a stream, at once.
+func (m *Machine) allRejected(doc Document, c editops.ChangeSet) bool {
+	for _, s := range m.streams {
+		set := none(s.engineLen())
+		n := 0
+		for _, f := range m.rejected {
+			if f.s == s {
+				set = sound(set.Compose(sound(f.set.Map(set, false))))
+				n++
+			}
+		}
+		if n < 2 {
+			continue
+		}
+		if made := shifted(sound(set.Map(s.user, false)), s.start, doc.Len()); !made.Empty() && sameEffect(doc, made, c) {
+			m.rejected = slices.DeleteFunc(m.rejected, func(f *flight) bool { return f.s == s })
+			m.takeBack(doc, s, set, false)
+			m.others(doc, made, s)
+			return true
+		}
+	}
+	return false
+}
+
+// skipRejected takes back what needs no change of the document: the user has left nothing of it, or it looks the same.
+func (m *Machine) skipRejected(s *stream) {
+	for _, f := range slices.Clone(m.rejected) {
+		if f.s == s && sameEffect(m.doc, prediction(f, m.doc, false), none(m.doc.Len())) {
+			m.rejected = slices.DeleteFunc(m.rejected, func(o *flight) bool { return o == f })
+			m.takeBack(m.doc, s, f.set, false)
+		}
+	}
+}
+
+// takeBack moves the engine text of s past a rejection of a part of it, which is in the document.
+func (m *Machine) takeBack(doc Document, s *stream, set editops.ChangeSet, first bool) {
+	over := set
+	if f := m.ahead(s); f != nil {
+		over = sound(set.Map(f.set, true))
+		f.set, f.cs = sound(f.set.Map(set, false)), sound(f.cs.Map(set, false))
+	}
+	s.pending = sound(s.pending.Map(over, false))
+	m.advance(doc, s, set, set, first)
+	s.log = nil // the inverses in it are of an engine text that is no more
 }
 
 // accept makes the present text of the region the original one.
@@ -96,5 +190,5 @@ func (s *stream) accept(doc Document) {
 	s.orig = strings.Clone(doc.Slice(s.start, s.end))
 	s.pending = sound(s.pending.Map(s.user, false))
 	same := none(s.end - s.start)
-	s.applied, s.user, s.typed, s.log, s.head = same, same, nil, nil, -1
+	s.applied, s.latest, s.user, s.typed, s.log, s.head = same, nil, same, nil, nil, -1
 }

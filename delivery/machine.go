@@ -136,7 +136,7 @@ type stray struct {
 
 // restored says that doc has again what the edit deleted, and nothing more of what it wrote.
 func (y stray) restored(doc Document) bool {
-	for _, e := range y.inverse.Edits() {
+	for e := range y.inverse.All() {
 		if e.Start < e.End || !strings.Contains(doc.Slice(max(0, e.Start-len(e.New)), min(doc.Len(), e.Start+len(e.New))), e.New) {
 			return false
 		}
@@ -351,7 +351,7 @@ func (m *Machine) take(s *stream) (*flight, bool) {
 		switch {
 		case len(local) == 0, len(local) == 1 && m.doc.Slice(s.start+local[0].Start, s.start+local[0].End) == local[0].New:
 			// The user has done it, or left nothing to do. Sent, it would have no echo.
-			m.advance(s, f.set, f.cs, f.first)
+			m.advance(m.doc, s, f.set, f.cs, f.first)
 			s.stats.Skipped++
 			continue
 		case len(local) == 1 && s.allowed(local[0]):
@@ -460,53 +460,6 @@ func (m *Machine) Hunks(id StreamID) []Hunk {
 		}
 	}
 	return hunks
-}
-
-// Reject is what restores the original text of one hunk (as numbered by Hunks), or of all of them (-1): edits
-// against the present document, sorted and not overlapping. What the user typed stays. The caller sends them; that
-// they are in the buffer is seen in Changed, after which the hunks are gone.
-func (m *Machine) Reject(id StreamID, hunk int) ([]editops.Edit, error) {
-	s := m.stream(id)
-	if s == nil || s.void {
-		return nil, ErrUnknown
-	}
-	back, err := s.reject(m.doc, hunk)
-	if err != nil {
-		return nil, err
-	}
-	m.rejected = slices.DeleteFunc(m.rejected, func(f *flight) bool { return f.s == s })
-	last := -1 // where the last piece ends in the document
-	for _, piece := range back {
-		f := &flight{s: s, set: piece, cs: piece, rejects: true}
-		from, to, ok := hull(prediction(f, m.doc, false).Edits())
-		if n := len(m.rejected) - 1; ok && from <= last {
-			// What stood between the two, the user has deleted: to the editor they are one change.
-			f = m.rejected[n]
-			f.set = sound(f.set.Compose(sound(piece.Map(f.set, false))))
-			f.cs = f.set
-		} else {
-			m.rejected = append(m.rejected, f)
-		}
-		if ok {
-			last = to
-		}
-	}
-	m.skipRejected(s)
-	set := none(m.doc.Len())
-	for _, f := range m.rejected {
-		if f.s == s {
-			set = sound(set.Compose(sound(prediction(f, m.doc, false).Map(set, false))))
-		}
-	}
-	if hunk >= 0 {
-		return set.Edits(), nil
-	}
-	for _, y := range m.strays {
-		if y.s == s && !y.restored(m.doc) {
-			set = sound(set.Compose(sound(y.inverse.Map(set, false))))
-		}
-	}
-	return set.Edits(), nil
 }
 
 // Rest is what was not delivered, as edits against the present document, sorted and not overlapping; the caller

@@ -22,7 +22,7 @@ type Profile struct {
 	Versioned bool
 	// DropsStale is Machine.DropsStale.
 	DropsStale bool
-	// Truthful says that the client refuses an edit for an old version, and says so.
+	// Truthful is Machine.Truthful: the client refuses an edit for another version than the buffer's, and says so.
 	Truthful bool
 }
 
@@ -58,8 +58,12 @@ func choose(f Facts) Profile {
 	case strings.Contains(name, "sublime"):
 		// Truthful, but its didChange waits for 300 ms without a keystroke: most of a stream would be refused.
 		return Profile{Name: "careful", Mode: Final, Label: true, Versioned: true, Truthful: true}
-	case name == "helix", name == "eglot", name == "emacs", name == "lsp-mode":
+	case name == "helix", name == "emacs", name == "lsp-mode":
 		return Profile{Name: "versioned", Mode: Hunks, Versioned: true, Truthful: true}
+	case name == "eglot":
+		// It tells of changes when the user pauses, and compares the version last told, not the buffer's: what was
+		// typed in the last half second is not in it.
+		return Profile{Name: "versioned", Mode: Hunks, Versioned: true}
 	case strings.HasPrefix(name, "zed"):
 		// Rebases an edit for one of the last ten versions, and always says yes.
 		return Profile{Name: "versioned", Mode: Hunks, Versioned: true}

@@ -23,9 +23,10 @@ type stream struct {
 	start, end int    // the region in the document
 	orig       string // its text at Begin
 
-	applied editops.ChangeSet // orig -> E, the engine text
-	user    editops.ChangeSet // U: E -> the region's text in the document
-	pending editops.ChangeSet // P: E (behind the edit on its way) -> what the model has written
+	applied editops.ChangeSet   // orig -> E, the engine text, without what is in latest; see changes
+	latest  []editops.ChangeSet // what was applied since, in order
+	user    editops.ChangeSet   // U: E -> the region's text in the document
+	pending editops.ChangeSet   // P: E (behind the edit on its way) -> what the model has written
 
 	settled  int
 	finished bool
@@ -101,7 +102,32 @@ func (s *stream) landed() {
 }
 
 // engine is the engine text.
-func (s *stream) engine() Document { return viewOf(String(s.orig), s.applied) }
+func (s *stream) engine() Document { return viewOf(String(s.orig), s.changes()) }
+
+// engineLen is its length.
+func (s *stream) engineLen() int { return s.user.LenBefore() }
+
+// changes is what has made the engine text of the original. It is put together when it is asked for, which is
+// seldom: doing it with each edit would cost as much as all edits before it.
+func (s *stream) changes() editops.ChangeSet {
+	if len(s.latest) > 0 {
+		s.applied = sound(s.applied.Compose(composed(s.applied.LenAfter(), s.latest)))
+		s.latest = nil
+	}
+	return s.applied
+}
+
+// engineText is the bytes [i, j) of the engine text. As a rule they are in the document too, and found there without a
+// walk through all that was applied.
+func (s *stream) engineText(doc Document, i, j int) string {
+	for u := range s.user.All() {
+		if u.Start < j && u.End > i {
+			return s.engine().Slice(i, j)
+		}
+	}
+	at := s.start + s.user.MapOffset(i, 1)
+	return doc.Slice(at, at+j-i)
+}
 
 // here turns a change of the region's present text into edits against the document.
 func (s *stream) here(local editops.ChangeSet) []editops.Edit {
@@ -247,16 +273,17 @@ func (s *stream) lineStart(doc Document, pos int) bool {
 	if pos == 0 {
 		return atLineStart(doc, s.start)
 	}
-	return s.engine().Slice(pos-1, pos) == "\n"
+	return s.engineText(doc, pos-1, pos) == "\n"
 }
 
 // advance moves the engine text past cs, which is in the document.
-func (s *stream) advance(cs editops.ChangeSet, first bool) {
+// before is the document before it.
+func (s *stream) advance(before Document, cs editops.ChangeSet, first bool) {
 	there := sound(cs.Map(s.user, first))
 	grow := there.LenAfter() - there.LenBefore()
-	s.log = append(s.log, applied{cs.InvertFunc(s.engine().Slice), grow})
+	s.log = append(s.log, applied{cs.InvertFunc(func(i, j int) string { return s.engineText(before, i, j) }), grow})
 	s.user = sound(s.user.Map(cs, !first))
-	s.applied = sound(s.applied.Compose(cs))
+	s.latest = append(s.latest, cs)
 	if edits := cs.Edits(); len(edits) > 0 {
 		s.head = cs.MapOffset(edits[len(edits)-1].End, 1)
 	}
@@ -266,7 +293,7 @@ func (s *stream) advance(cs editops.ChangeSet, first bool) {
 
 // touched says that the user changed something within set's range, or at its ends.
 func (s *stream) touched(set editops.ChangeSet) bool {
-	from, to, _ := hull(set.Edits())
+	from, to, _ := set.Hull()
 	return slices.ContainsFunc(s.user.Edits(), func(u editops.Edit) bool { return u.Start <= to && u.End >= from })
 }
 
@@ -365,7 +392,7 @@ func (s *stream) change(doc Document, e editops.Edit, c change) {
 // takesTail says that an insertion at the region's end belongs to it: it continues the line that the stream
 // wrote last and has not ended.
 func (s *stream) takesTail(doc Document, e editops.Edit) bool {
-	if s.state.Ended() || e.Start != s.end || s.start == s.end || s.head != s.applied.LenAfter() {
+	if s.state.Ended() || e.Start != s.end || s.start == s.end || s.head != s.engineLen() {
 		return false
 	}
 	return !atLineStart(doc, s.end)
@@ -410,7 +437,7 @@ func (s *stream) touchesLine(doc Document, e editops.Edit, flying []editops.Edit
 func (s *stream) streamedBytes() int {
 	n, shift, i := 0, 0, 0
 	users := s.user.Edits()
-	for _, a := range s.applied.Edits() {
+	for a := range s.changes().All() {
 		from := a.Start + shift
 		to := from + len(a.New)
 		shift += len(a.New) - (a.End - a.Start)
@@ -423,65 +450,4 @@ func (s *stream) streamedBytes() int {
 		}
 	}
 	return n
-}
-
-// takenBack says how many of the stream's edits, from the last one, the change c of doc takes back; 0 for none.
-// inverse is the change of the engine text that does the same; all says that the region is as it was at Begin,
-// without what the user typed in it meanwhile: an editor may join both in one step of its undo.
-func (s *stream) takenBack(doc Document, c editops.ChangeSet) (inverse editops.ChangeSet, n int, all bool) {
-	from, to, ok := hull(c.Edits())
-	if !ok || s.void || len(s.log) == 0 || to < s.start || from > s.end {
-		return inverse, 0, false
-	}
-	grow := c.LenAfter() - c.LenBefore()
-	delta := 0
-	for n := 1; n <= len(s.log); n++ {
-		if delta -= s.log[len(s.log)-n].delta; delta != grow {
-			continue
-		}
-		if inverse = s.lastInverse(n); inverse.Empty() {
-			continue
-		}
-		for _, before := range []bool{false, true} {
-			back := shifted(sound(inverse.Map(s.user, before)), s.start, doc.Len())
-			if !back.Empty() && sameEffect(doc, back, c) {
-				return inverse, n, false
-			}
-		}
-	}
-	if from < s.start || to > s.end || s.end-s.start+grow != len(s.orig) {
-		return inverse, 0, false
-	}
-	if viewOf(doc, c).Slice(s.start, s.start+len(s.orig)) != s.orig {
-		return inverse, 0, false
-	}
-	return s.lastInverse(len(s.log)), len(s.log), true
-}
-
-// lastInverse takes the last n edits back, on the engine text.
-func (s *stream) lastInverse(n int) editops.ChangeSet {
-	inverse := none(s.applied.LenAfter())
-	for i := range n {
-		inverse = sound(inverse.Compose(s.log[len(s.log)-1-i].inverse))
-	}
-	return inverse
-}
-
-// undo takes n of the stream's edits back, which the user has undone.
-func (s *stream) undo(inverse editops.ChangeSet, n int, all bool) {
-	if all {
-		s.end = s.start + len(s.orig)
-		s.user, s.typed = none(len(s.orig)), nil
-	} else {
-		there := sound(inverse.Map(s.user, false))
-		s.typed = moved(s.typed, there.Edits(), false)
-		s.end += there.LenAfter() - there.LenBefore()
-		s.user = sound(s.user.Map(inverse, true))
-	}
-	s.applied = sound(s.applied.Compose(inverse))
-	s.log = s.log[:len(s.log)-n]
-	s.head = -1
-	if s.state != Lost {
-		s.state, s.reason = Undone, "you took it back"
-	}
 }

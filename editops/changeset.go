@@ -3,6 +3,7 @@ package editops
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,6 +85,25 @@ func (c ChangeSet) Equal(d ChangeSet) bool {
 // Edits are the changes against the text before: sorted, not overlapping, not touching. The slice is the caller's.
 func (c ChangeSet) Edits() []Edit { return slices.Clone(c.edits) }
 
+// All yields what Edits returns, in order, without a copy.
+func (c ChangeSet) All() iter.Seq[Edit] {
+	return func(yield func(Edit) bool) {
+		for _, e := range c.edits {
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// Hull is the range [start, end) of the text before that all changes lie in; ok is false when there are none.
+func (c ChangeSet) Hull() (start, end int, ok bool) {
+	if c.Empty() {
+		return 0, 0, false
+	}
+	return c.edits[0].Start, c.edits[len(c.edits)-1].End, true
+}
+
 // Apply makes the change in text; the error is ErrLength.
 func (c ChangeSet) Apply(text string) (string, error) {
 	if len(text) != c.length {
@@ -119,7 +139,7 @@ func (c ChangeSet) compose(next ChangeSet) ChangeSet {
 	if c.Empty() {
 		return next
 	}
-	var out builder
+	out := builder{set: ChangeSet{edits: make([]Edit, 0, len(c.edits)+len(next.edits))}}
 	a, b := c.sections(), next.sections()
 	for {
 		switch {
@@ -157,7 +177,7 @@ func (c ChangeSet) Map(other ChangeSet, before bool) (ChangeSet, error) {
 	if other.Empty() {
 		return c, nil
 	}
-	var out builder
+	out := builder{set: ChangeSet{edits: make([]Edit, 0, len(c.edits)+1)}}
 	a, b := c.sections(), other.sections()
 	for {
 		switch {
