@@ -29,7 +29,13 @@ type rig struct {
 
 func newRig(b testing.TB, ctx context.Context, respond func(*loopback.Exchange)) rig {
 	b.Helper()
-	model := loopback.New(loopback.Options{Respond: respond, Interrupt: true})
+	return newRigWith(b, ctx, loopback.Options{Respond: respond, Interrupt: true})
+}
+
+// newRigWith is newRig with a model of any kind. One that refuses WebSockets is not waited for.
+func newRigWith(b testing.TB, ctx context.Context, opts loopback.Options) rig {
+	b.Helper()
+	model := loopback.New(opts)
 	if err := model.Start("127.0.0.1:0"); err != nil {
 		b.Fatal(err)
 	}
@@ -48,8 +54,10 @@ func newRig(b testing.TB, ctx context.Context, respond func(*loopback.Exchange))
 	if _, err := ed.Start(ctx); err != nil {
 		b.Fatal(err)
 	}
-	if err := model.WaitWarm(ctx, 2); err != nil {
-		b.Fatal(err)
+	if opts.Upgrade == nil {
+		if err := model.WaitWarm(ctx, 2); err != nil {
+			b.Fatal(err)
+		}
 	}
 	return rig{ed, model, func() {
 		_ = ed.Shutdown(ctx)
