@@ -339,10 +339,14 @@ func (m *Machine) others(doc Document, set editops.ChangeSet, own *stream) {
 				above = false
 			}
 			if s != own {
-				s.change(doc, edits[i], change{
-					foreign: own != nil, above: above, inside: s == in,
-					inFlight: m.flies(s) && !m.flight.seen, flying: m.flying(s),
-				})
+				c := change{foreign: own != nil || m.quiet, above: above, inside: s == in, next: -1}
+				if m.flies(s) && !m.flight.seen {
+					f := m.flight
+					c.inFlight = true
+					c.writing = s.here(sound(f.cs.Map(s.user, f.first)))
+					c.next, _, _ = f.set.Hull()
+				}
+				s.change(doc, edits[i], c)
 			}
 		}
 	}

@@ -1,5 +1,3 @@
-// Package delivery is the state machine of an edit that streams into a document someone is typing in. It is
-// pure: it knows no protocol, no clock and no goroutine; what happened is told to it, and it says what to send.
 package delivery
 
 import (

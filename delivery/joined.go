@@ -50,14 +50,14 @@ func (m *Machine) within(before Document, steps []editops.ChangeSet, doc Documen
 	now := viewOf(doc, c).Slice(at, at+to-from+grow)
 	predicted := with.Slice(from, to+shift)
 	rest := difference(predicted, now)
-	cost := distance(predicted, now) + apart
-	without := distance(doc.Slice(from, to), now) + apart
+	cost := distance(bareEnds(predicted), bareEnds(now)) + apart
+	without := distance(bareEnds(doc.Slice(from, to)), bareEnds(now)) + apart
 	del := deletions(pred)
 	writes := strings.TrimSpace(f.raw.New) != "" // blanks are everywhere, and prove nothing
 	if writes {
 		// The user may have deleted the same; the new text has to be there as well.
 		bare := viewOf(doc, del).Slice(from, to+del.LenAfter()-doc.Len())
-		without = min(without, distance(bare, now)+apart)
+		without = min(without, distance(bareEnds(bare), bareEnds(now))+apart)
 	}
 	found := cost < without
 	displaced := found && (displaced(f, predicted, rest) || !joined && slices.ContainsFunc(rest, func(e editops.Edit) bool { return e.New != "" }))
@@ -85,9 +85,16 @@ func (m *Machine) within(before Document, steps []editops.ChangeSet, doc Documen
 	}
 	m.user(before, steps)
 	m.land(doc, landing{f: f, first: f.first})
+	m.quiet = !slices.ContainsFunc(rest, func(e editops.Edit) bool {
+		return bareEnds(with.Slice(e.Start, e.End)) != bareEnds(e.New)
+	})
+	defer func() { m.quiet = false }()
 	m.user(with, []editops.ChangeSet{user})
 	return true
 }
+
+// bareEnds is text with \n for \r\n: an editor that gives a text its own line ends has not typed in it.
+func bareEnds(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
 
 // deletions is set without what it inserts.
 func deletions(set editops.ChangeSet) editops.ChangeSet {

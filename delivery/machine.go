@@ -99,6 +99,7 @@ type Machine struct {
 	rejected []*flight
 	patience int  // notifications without its text that an edit may live through after the editor's yes
 	coarse   bool // the last didChange replaced text by itself
+	quiet    bool // what is taken account of is the editor's doing, not the user's
 	wait     bool // refused for a version that is the newest we know: the next didChange brings a newer one
 	// DropsStale says that the editor answers applied:true to an edit for an old version and drops it (Neovim).
 	// Such an answer then counts as a refusal when a didChange overtook the edit. Without it the machine waits

@@ -233,6 +233,10 @@ func TestMachine(t *testing.T) {
 		{"D10: typing in a line that was kept", Live, "«a⏎b⏎c⏎d⏎»", "[2,3)B > ok @a:! [6,7)D . all =done", "a!⏎B⏎c⏎D⏎"},
 		{"D10: typing in a line to come stays", Live, "«a⏎b⏎c⏎»", "[0,1)A > ok @b:! [2,4) . all =done", "A⏎!c⏎"},
 		{"D10: typing in the line being written pauses", Live, "«a⏎b⏎»", "[0,1)AAA > ok @AA:! [4,5)B . - =paused", "AA!A⏎b⏎"},
+		{"D10: not when the stream is elsewhere", Live, "«a⏎1⏎2⏎3⏎b⏎»", "[0,1)AAA > ok [10,11)B @AA:! . all =done", "AA!A⏎1⏎2⏎3⏎B⏎"},
+		{"D10: not when its hunk is complete", Live, "«a⏎1⏎2⏎3⏎b⏎»", "[0,1)AAA > ok %9 @AA:! [10,11)B . all =done", "AA!A⏎1⏎2⏎3⏎B⏎"},
+		{"D10: nor in a hunk that was brought", Hunks, "«a⏎1⏎2⏎3⏎b⏎»", "[0,1)AAA %9 > ok @AA:! [10,11)B . all =done", "AA!A⏎1⏎2⏎3⏎B⏎"},
+		{"D10: nor in a line that an edit on its way covers and keeps", Final, "«a⏎1⏎2⏎b⏎»", "[0,1)A [6,7)B . > @2:! no all =done", "A⏎1⏎2!⏎B⏎"},
 		{"D10: and goes on when asked to", Live, "«a⏎b⏎»", "[0,1)AAA > ok @AA:! [4,5)B . - resume all =done", "AA!A⏎B⏎"},
 		{"D10: typing in the line on its way pauses after it", Live, "«foo(a)⏎b⏎»", "[4,5)b > @foo:! no - =paused", "foo!(a)⏎b⏎"},
 		{"D10: the same, and it arrives", Live, "«foo(a)⏎b⏎»", "[4,5)b > ( echo @foo:! ) yes - =paused", "foo!(b)⏎b⏎"},
@@ -475,6 +479,19 @@ func TestCursor(t *testing.T) {
 	}
 	if want := "1\n2\nX\ncur|sor\nY\n6\n"; s.text != want {
 		t.Errorf("got %q", s.text)
+	}
+}
+
+// TestNormalizedLineEnds covers D13: an editor gives the text its own line ends, and nobody has typed.
+func TestNormalizedLineEnds(t *testing.T) {
+	s := newScript(t, "«a⏎b⏎»", Live)
+	s.run("[0,0)x␍⏎y␍⏎ >")
+	e := s.sent.Edit
+	e.New = strings.ReplaceAll(e.New, "\r", "")
+	s.edit(e)
+	s.run("yes =streaming [8,9)B . all =done")
+	if want := "x\ny\na\nB\n"; s.text != want {
+		t.Errorf("got %q, want %q", s.text, want)
 	}
 }
 

@@ -1154,7 +1154,7 @@ func TestSimulation(t *testing.T) {
 	for k := range kinds {
 		o := outcome[k]
 		t.Logf("%-9v %v", k, o)
-		if runs < 3000 || t.Failed() {
+		if runs < 20_000 || t.Failed() {
 			continue
 		}
 		// The runs must be worth something: most streams arrive, some do not, and what can not be known or is taken

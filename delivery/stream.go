@@ -346,7 +346,8 @@ type change struct {
 	above    bool           // the region stands above it, also where both are at the same place
 	inside   bool           // it belongs to the region, also at its border
 	inFlight bool           // an edit is on its way
-	flying   []editops.Edit // edits that may still arrive, in the document now
+	writing  []editops.Edit // what it changes, in the document now
+	next     int            // where it begins in the engine text; -1 without one
 }
 
 // change takes a change of the document that is not the stream's: the user's, another server's or another
@@ -365,7 +366,7 @@ func (s *stream) change(doc Document, e editops.Edit, c change) {
 		s.end += grow
 		return
 	}
-	touches := !c.foreign && !s.state.Ended() && s.touchesLine(doc, e, c.flying)
+	touches := !c.foreign && !s.state.Ended() && s.touchesLine(doc, e, c)
 	local := editops.Edit{Start: max(e.Start, s.start) - s.start, End: min(e.End, s.end) - s.start, New: e.New}
 	size := s.end - s.start
 	if e.Start < s.start {
@@ -399,26 +400,27 @@ func (s *stream) takesTail(doc Document, e editops.Edit) bool {
 }
 
 // touchesLine says that e changes the line being written: the one on its way, or the last one written as long as
-// no other has begun.
-func (s *stream) touchesLine(doc Document, e editops.Edit, flying []editops.Edit) bool {
+// the stream may have more for it.
+func (s *stream) touchesLine(doc Document, e editops.Edit, c change) bool {
 	touch := func(from, to int) bool {
 		from, to = lineAround(doc, from, to)
+		if to > from && doc.Slice(to-1, to) == "\r" {
+			to--
+		}
 		switch {
 		case e.End < from || e.Start > to:
 			return false
 		case e.End == from && (e.New == "" || strings.HasSuffix(e.New, "\n")) && atLineStart(doc, e.Start):
-			return e.Start == e.End && e.New == ""
-		case e.Start == to && strings.HasPrefix(e.New, "\n") && e.End == e.Start:
-			return false
+			return false // lines above it
+		case e.Start == to && e.End == e.Start && (strings.HasPrefix(e.New, "\n") || strings.HasPrefix(e.New, "\r\n")):
+			return false // lines below it
 		}
 		return true
 	}
-	if s.head >= 0 {
-		if h := s.start + s.user.MapOffset(s.head, -1); !atLineStart(doc, h) && touch(h, h) {
-			return true
-		}
+	if h := s.start + s.user.MapOffset(s.head, -1); s.lineOpen(doc, c) && touch(h, h) {
+		return true
 	}
-	for _, f := range flying {
+	for _, f := range c.writing {
 		if f.Start == f.End && strings.HasSuffix(f.New, "\n") && atLineStart(doc, f.Start) {
 			continue // a new line: nothing of it is there to be touched
 		}
@@ -431,6 +433,25 @@ func (s *stream) touchesLine(doc Document, e editops.Edit, flying []editops.Edit
 		}
 	}
 	return false
+}
+
+// lineOpen says that the stream may have more for the line that it wrote last. In the other modes than Live, what was
+// sent is complete.
+func (s *stream) lineOpen(doc Document, c change) bool {
+	if s.mode != Live || s.head < 0 || s.finished || s.settled > s.head {
+		return false
+	}
+	if atLineStart(doc, s.start+s.user.MapOffset(s.head, -1)) {
+		return false
+	}
+	// What comes next is in another line.
+	next := c.next
+	if next < 0 {
+		if from, _, ok := s.pending.Hull(); ok {
+			next = from
+		}
+	}
+	return next < s.head || next > s.head+maxLine || !strings.Contains(s.engineText(doc, s.head, next), "\n")
 }
 
 // streamedBytes is how much of the stream's text the document still holds.
