@@ -2,10 +2,12 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 
+	"go.lsp.dev/jsonrpc2"
 	"go.uber.org/zap"
 
 	"github.com/spark-lsp/spark-lsp/delivery"
@@ -25,10 +27,13 @@ type document struct {
 	doc     *lsp.Document // as the editor last told it
 	machine *delivery.Machine
 	running map[delivery.StreamID]*edit
-	done    []*edit // ended ones that can still be accepted or taken back, oldest first
-	pumping bool
-	wake    chan struct{} // capacity 1: something changed for the pump, or for those who watch an edit
-	moved   chan struct{} // closed and replaced whenever the machine has moved
+	recent  []versioned // the latest edits of the document, for places that were looked at before them
+	// bringing: a change of several places is on its way (see bring); no edit begins meanwhile.
+	bringing bool
+	done     []*edit // ended ones that can still be accepted or taken back, oldest first
+	pumping  bool
+	wake     chan struct{} // capacity 1: something changed for the pump, or for those who watch an edit
+	moved    chan struct{} // closed and replaced whenever the machine has moved
 }
 
 func newDocument(s *Server, uri string) *document {
@@ -65,6 +70,12 @@ func (s *Server) changed(c lsp.Change) {
 		d.machine.Closed()
 	case c.Before != nil:
 		d.machine.Changed(c.Edits, c.After.Text, c.After.Version)
+		for _, e := range c.Edits {
+			d.recent = append(d.recent, versioned{c.After.Version, e})
+		}
+		if len(d.recent) > 2*remembered {
+			d.recent = slices.Clone(d.recent[len(d.recent)-remembered:])
+		}
 		fallthrough
 	default:
 		d.doc = c.After
@@ -78,6 +89,43 @@ func (s *Server) document(uri string) *document {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.docs[uri]
+}
+
+// remembered is how many edits of a document are remembered.
+const remembered = 200
+
+// nowLocked carries a place over what has happened to the document since it was looked at. It is lost when the
+// document was replaced or has changed beyond what is remembered. d.mu is held.
+func (d *document) nowLocked(at place) (place, error) {
+	if d.doc.Version == at.doc.Version {
+		at.doc = d.doc
+		return at, nil
+	}
+	i := slices.IndexFunc(d.recent, func(v versioned) bool { return v.version > at.doc.Version })
+	if i < 0 || i == 0 && len(d.recent) >= remembered {
+		return at, lsp.ErrContentModified
+	}
+	if at.start == at.end {
+		at.end = -1 // a cursor stays one
+	}
+	for _, v := range d.recent[i:] {
+		e := v.edit
+		move := func(pos int, behind bool) int {
+			switch {
+			case pos < 0 || pos < e.Start || pos == e.Start && (behind || e.Start < e.End):
+				return pos
+			case pos >= e.End:
+				return pos + len(e.New) - (e.End - e.Start)
+			}
+			return e.Start + len(e.New)
+		}
+		at.start, at.end = move(at.start, false), move(at.end, true)
+	}
+	if at.end < 0 {
+		at.end = at.start
+	}
+	at.doc = d.doc
+	return at, nil
 }
 
 // kept is how many ended edits of a document can still be taken back.
@@ -172,5 +220,11 @@ func (d *document) replied(applied bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.machine.Replied(applied && err == nil)
+	var refusal *jsonrpc2.Error
+	if errors.As(err, &refusal) && refusal.Code == jsonrpc2.MethodNotFound {
+		for stream := range d.running { // this editor takes no edits, now or later
+			d.machine.Stop(stream)
+		}
+	}
 	d.moveLocked()
 }

@@ -47,49 +47,44 @@ type task struct {
 // errNoInstruction is what a person is told who asked for an edit without saying which.
 var errNoInstruction = errors.New("say what to do in a comment in or above the selection, for instance: spark: return an error instead of panicking")
 
-// editTask finds the region and the instruction that a selection means. A spark comment belongs to the region, so
-// that the edit removes it and a rejection brings it back, but the model does not see it.
-func editTask(doc *lsp.Document, r *protocol.Range, instruction string) (task, error) {
-	t := task{doc: doc, text: doc.Text, instruction: strings.TrimSpace(instruction)}
-	at := place{doc: doc}
-	if r != nil {
-		at.start, at.end = doc.RangeToOffsets(*r)
-	} else {
-		at.end = doc.Text.Len()
-	}
-	first := doc.Text.LineAt(at.start)
-	last := doc.Text.LineAt(max(at.start, at.end-1))
-	t.start, t.end = doc.Text.LineStart(first), lineBehind(doc.Text, last)
-
+// editTask finds the region and the instruction that a place means. What the user has selected is the region, byte for
+// byte: nothing outside of it is touched. A spark comment belongs to the region, so that the edit removes it and a
+// rejection brings it back, but the model does not see it. Without a selection the block below the comment is meant,
+// or the statement at the cursor.
+func editTask(at place, instruction string) (task, error) {
+	doc := at.doc
+	t := task{doc: doc, text: doc.Text, start: at.start, end: at.end, instruction: strings.TrimSpace(instruction)}
+	selected := selects(doc.Text, at.start, at.end)
 	comment, found := commentIn(at)
 	if t.instruction == "" {
 		if !found {
 			return task{}, errNoInstruction
 		}
 		t.instruction = comment.Instruction
-	} else if found && (comment.Start < t.start || comment.End > t.end) {
-		found = false // an instruction was given, so a comment above the selection is none of its business
+	} else if found && (comment.Start < at.start || comment.End > at.end) {
+		found = false // an instruction was given, so a comment beside the selection is none of its business
 	}
-	selected := selects(doc.Text, at.start, at.end)
-	if found {
-		if rest := doc.Text.Slice(t.start, t.end); !selected || strings.TrimSpace(without(rest, comment, t.start)) == "" {
-			// Nothing but the comment is selected: it speaks of what stands below it.
-			t.start, t.end = comment.Start, comment.End
-			if start, end, ok := prompt.BlockBelow(doc.Text, comment.End); ok && comment.End < doc.Text.Len() {
-				t.start, t.end = min(comment.Start, start), end
-			}
+	switch {
+	case found && (!selected || strings.TrimSpace(without(doc.Text.Slice(t.start, t.end), comment, t.start)) == ""):
+		// Nothing but the comment is selected: it speaks of what stands below it.
+		t.start, t.end = comment.Start, comment.End
+		if _, end, ok := prompt.BlockBelow(doc.Text, comment.Below); ok && comment.Below < doc.Text.Len() {
+			t.end = end
 		}
+	case found:
 		t.start, t.end = min(t.start, comment.Start), max(t.end, comment.End)
-		t.text = doc.Text.Replace(comment.Start, comment.End, "")
-		t.seen = [2]int{t.start, t.end - (comment.End - comment.Start)}
-		return t, nil
-	}
-	if !selected {
-		if start, end, ok := prompt.BlockBelow(doc.Text, t.start); ok {
+	case !selected:
+		from := doc.Text.LineStart(doc.Text.LineAt(at.start))
+		t.start, t.end = from, lineBehind(doc.Text, doc.Text.LineAt(at.start))
+		if start, end, ok := prompt.BlockBelow(doc.Text, from); ok {
 			t.start, t.end = start, end
 		}
 	}
 	t.seen = [2]int{t.start, t.end}
+	if found {
+		t.text = doc.Text.Replace(comment.Start, comment.End, "")
+		t.seen[1] -= comment.End - comment.Start
+	}
 	return t, nil
 }
 
@@ -137,30 +132,53 @@ func (s *Server) editCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, erro
 		s.say(protocol.MessageTypeInfo, "spark-lsp: choose \"Edit with spark\" from the code actions of a selection")
 		return nil, nil
 	}
+	if !s.options().Enabled {
+		s.say(protocol.MessageTypeInfo, "spark-lsp: switched off by the setting \"enabled\"")
+		return nil, nil
+	}
 	doc, ok := snap.Get(a.URI)
 	if !ok {
 		return nil, invalidParams("%s: %s is not open", cmdEdit, a.URI)
 	}
-	t, err := editTask(doc, a.Range, a.Instruction)
-	if err != nil {
-		s.say(protocol.MessageTypeWarning, "spark-lsp: %v", err)
-		return nil, nil
+	at := place{doc: doc}
+	switch {
+	case a.Range != nil:
+		at.start, at.end = doc.RangeToOffsets(*a.Range)
+	case strings.TrimSpace(a.Instruction) != "":
+		at.end = doc.Text.Len() // the file
+	default:
+		if c, ok := prompt.CommentAt(doc.Text, 0, doc.Text.LineCount()-1); ok {
+			at.start, at.end = c.Start, c.Start
+		}
 	}
-	return nil, s.startEdit(t)
+	return nil, s.startEdit(at, a.Instruction)
 }
 
-// startEdit begins an edit in the background, or says why it cannot be.
-func (s *Server) startEdit(t task) error {
-	d := s.document(t.doc.URI)
+// startEdit begins an edit in the background, or says why it cannot be. The user may have typed since the place was
+// looked at: it is carried along to the document as it is now.
+func (s *Server) startEdit(at place, instruction string) error {
+	d := s.document(at.doc.URI)
 	if d == nil {
 		return lsp.ErrContentModified
 	}
-	e := &edit{uri: t.doc.URI, task: t}
 	d.mu.Lock()
-	if d.doc.Version != t.doc.Version {
+	at, err := d.nowLocked(at)
+	if err != nil {
 		d.mu.Unlock()
-		return lsp.ErrContentModified
+		return err
 	}
+	t, err := editTask(at, instruction)
+	if err != nil {
+		d.mu.Unlock()
+		s.say(protocol.MessageTypeWarning, "spark-lsp: %v", err)
+		return nil
+	}
+	if d.bringing {
+		d.mu.Unlock()
+		s.say(protocol.MessageTypeWarning, "spark-lsp: an edit is being taken back in this document; try again in a moment")
+		return nil
+	}
+	e := &edit{uri: d.uri, task: t}
 	stream, err := d.machine.Begin(t.doc.Text, t.doc.Version, t.start, t.end, s.profile().Mode)
 	if err == nil {
 		e.stream = stream
@@ -245,6 +263,9 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model)
 			break
 		}
 	}
+	if complete && failure == nil && report.blank() && strings.TrimSpace(region) != "" && !asksForDeletion(t.instruction) {
+		failure = errNothing // a model that is confused, cut off or filtered looks just like that
+	}
 	if complete && failure == nil {
 		failure = d.push(e.stream, diff, diff.Finish())
 	}
@@ -263,6 +284,7 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model)
 	d.mu.Lock()
 	reason := d.machine.Reason(e.stream)
 	rest := len(d.machine.Rest(e.stream)) > 0
+	wrote := d.machine.Stats(e.stream).Applied > 0
 	d.endedLocked(e)
 	d.mu.Unlock()
 	s.forget(e) // before anybody hears that it is over
@@ -270,7 +292,7 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model)
 	if asking.Err() != nil && errors.Is(failure, context.Canceled) {
 		failure = nil
 	}
-	report.done(outcome{state: st, reason: reason, failure: failure, cancelled: ctx.Err() != nil, rest: rest})
+	report.done(outcome{state: st, reason: reason, failure: failure, cancelled: ctx.Err() != nil, rest: rest, wrote: wrote})
 }
 
 // push hands new edits of a stream to the document's machine.
@@ -347,6 +369,20 @@ func (s *Server) editing(uri string) bool {
 	defer s.mu.Unlock()
 	for _, e := range s.edits {
 		if e.uri == uri {
+			return true
+		}
+	}
+	return false
+}
+
+// errNothing is an answer without a word for a region with text in it.
+var errNothing = errors.New("the model answered with nothing, and nothing was changed; to have the lines deleted, say so in the instruction")
+
+// asksForDeletion reports whether an instruction asks for text to go.
+func asksForDeletion(instruction string) bool {
+	s := strings.ToLower(instruction)
+	for _, word := range []string{"delete", "remove", "drop", "erase", "clear", "empty", "get rid"} {
+		if strings.Contains(s, word) {
 			return true
 		}
 	}

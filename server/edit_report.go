@@ -23,6 +23,7 @@ type editReport struct {
 	began    time.Time
 	first    time.Duration // until the first text, 0 before
 	bytes    int
+	said     bool // more than white space
 	lines    int
 	tokens   int // the endpoint's count, 0 until it says so
 }
@@ -37,9 +38,13 @@ func (r *editReport) text(s string) {
 		r.first = time.Since(r.began)
 	}
 	r.bytes += len(s)
+	r.said = r.said || strings.TrimSpace(s) != ""
 	r.lines += strings.Count(s, "\n")
 	r.progress.report(r.ctx, r.pace)
 }
+
+// blank reports whether the model has said nothing but white space.
+func (r *editReport) blank() bool { return !r.said }
 
 // pace is "12 lines, 900 tok/s". Until the endpoint has counted, a token is taken for four bytes.
 func (r *editReport) pace() string {
@@ -62,21 +67,25 @@ type outcome struct {
 	failure   error  // of the model's side
 	cancelled bool   // by the user, in words
 	rest      bool   // something was said that is not in the buffer
+	wrote     bool   // something is in the buffer
 }
 
 // done ends the progress, and shows a message where the user must know more than that it is over.
 func (r *editReport) done(o outcome) {
 	word := "done, " + r.pace()
 	var warn string
+	kept := "; what was written is kept"
+	if !o.wrote {
+		kept = "; nothing was written"
+	}
 	switch {
 	case o.cancelled:
-		word = "stopped; what was written is kept"
+		word = "stopped" + kept
+	case errors.Is(o.failure, errNothing):
+		word, warn = "nothing to do", o.failure.Error()
 	case o.failure != nil:
 		word = "failed"
-		warn = sentence(o.failure)
-		if r.bytes > 0 {
-			warn += "; what was written is kept"
-		}
+		warn = sentence(o.failure) + kept
 	case o.state == delivery.Paused:
 		word = "paused: you typed in the line that was being written"
 		warn = "paused, because you typed in the line that was being written; your text stays"
@@ -84,7 +93,7 @@ func (r *editReport) done(o outcome) {
 		word = "stopped: you took it back"
 	case o.state == delivery.Lost && o.reason == "stopped":
 		word = "stopped"
-		warn = "the editor did not take the edit; what was written is kept"
+		warn = "the editor did not take the edit" + kept
 	case o.state == delivery.Lost:
 		word = "stopped"
 		warn = "the edit could not be placed: " + o.reason

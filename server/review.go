@@ -135,16 +135,11 @@ func (s *Server) retryCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, err
 			return
 		}
 		d.mu.Lock()
-		start, end := d.machine.Region(e.stream)
-		doc := d.doc
+		at := place{doc: d.doc}
+		at.start, at.end = d.machine.Region(e.stream)
 		d.forgetLocked(e)
 		d.mu.Unlock()
-		r := doc.OffsetsToRange(start, end)
-		t, err := editTask(doc, &r, e.task.instruction)
-		if err == nil {
-			err = s.startEdit(t)
-		}
-		if err != nil {
+		if err := s.startEdit(at, e.task.instruction); err != nil {
 			s.say(protocol.MessageTypeWarning, "spark-lsp: the edit cannot be tried again: %v", err)
 		}
 	})
@@ -154,18 +149,31 @@ func (s *Server) retryCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, err
 // bringTries bounds how often a change of several places is sent again because the document moved under it.
 const bringTries = 5
 
-// bring sees edits of the present document into the buffer. wanted computes them anew for each try, with d.mu held;
-// when it has none left, the buffer is as it should be, whatever the editor answered.
+// bring sees edits of the present document into the buffer, all in one. wanted computes them anew for each try, with
+// d.mu held; when it has none left, the buffer is as it should be, whatever the editor answered. Meanwhile no edit
+// begins in the document and no other change is brought.
+//
+// A change is sent again when the editor refused it and the document has moved on, or when an editor that is known to
+// drop stale edits in silence (Neovim) shows a document without it. After any other yes it is only waited for: its echo
+// may come behind what the user types.
 func (s *Server) bring(ctx context.Context, d *document, wanted func() ([]editops.Edit, error)) bool {
+	d.mu.Lock()
+	if d.bringing || d.machine.Busy() {
+		d.mu.Unlock()
+		s.say(protocol.MessageTypeWarning, "spark-lsp: an edit is being written in this document; stop it first")
+		return false
+	}
+	d.bringing = true
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		d.bringing = false
+		d.mu.Unlock()
+	}()
 	for range bringTries {
 		d.mu.Lock()
-		if d.machine.Busy() {
-			d.mu.Unlock()
-			s.say(protocol.MessageTypeWarning, "spark-lsp: an edit is being written in this document; stop it first")
-			return false
-		}
 		edits, err := wanted()
-		doc, moved := d.doc, d.moved
+		doc := d.doc
 		d.mu.Unlock()
 		if err != nil {
 			s.say(protocol.MessageTypeWarning, "spark-lsp: %v", err)
@@ -174,22 +182,49 @@ func (s *Server) bring(ctx context.Context, d *document, wanted func() ([]editop
 		if len(edits) == 0 {
 			return true
 		}
-		if _, err := s.client.ApplyEdit(ctx, "", lsp.DocumentEdit{Document: doc, Edits: edits}); err != nil {
+		result, err := s.client.ApplyEdit(ctx, "", lsp.DocumentEdit{Document: doc, Edits: edits})
+		if err != nil {
 			s.log.Info("the editor refused an edit", zap.Error(err))
 		}
-		timer := time.NewTimer(silence)
-		select {
-		case <-moved:
-		case <-timer.C:
-		case <-ctx.Done():
+		again := err != nil || !result.Applied || s.profile().DropsStale
+		done, moved := d.awaitNone(ctx, doc.Version, wanted, again)
+		if done {
+			return true
 		}
-		timer.Stop()
-		if ctx.Err() != nil {
-			return false
+		if !moved {
+			break
 		}
 	}
-	s.say(protocol.MessageTypeWarning, "spark-lsp: the editor did not take the change")
+	if ctx.Err() == nil {
+		s.say(protocol.MessageTypeWarning, "spark-lsp: the editor did not take the change")
+	}
 	return false
+}
+
+// awaitNone waits until nothing is wanted any more. With again it gives up as soon as the document has moved on from
+// version and something still is; in any case after a silence of the editor.
+func (d *document) awaitNone(ctx context.Context, version int32, wanted func() ([]editops.Edit, error), again bool) (done, moved bool) {
+	timer := time.NewTimer(silence)
+	defer timer.Stop()
+	for {
+		d.mu.Lock()
+		edits, err := wanted()
+		moved, change := d.doc.Version != version, d.moved
+		d.mu.Unlock()
+		if err == nil && len(edits) == 0 {
+			return true, moved
+		}
+		if moved && again {
+			return false, true
+		}
+		select {
+		case <-change:
+		case <-timer.C:
+			return false, false
+		case <-ctx.Done():
+			return false, false
+		}
+	}
 }
 
 // reviewable reports whether a document has an ended edit that can be accepted or taken back, and whether one has a
