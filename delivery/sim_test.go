@@ -17,6 +17,7 @@ import (
 
 var (
 	simSeed = flag.Int64("sim.seed", 0, "play only the simulated run of this seed, and print what happens")
+	simFrom = flag.Int64("sim.from", 0, "the simulated runs have the seeds behind this one")
 	simRuns = flag.Int("sim.runs", 0, "number of simulated runs; 0 is 100,000, or 3,000 with -short")
 )
 
@@ -1111,6 +1112,7 @@ func TestSimulation(t *testing.T) {
 				if seed > int64(runs) || failed.Load() > 0 {
 					return
 				}
+				seed += *simFrom
 				c := &choices{rnd: rand.New(rand.NewSource(seed))}
 				w := play(c, nil)
 				mu.Lock()
