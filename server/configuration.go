@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"strings"
 
 	"go.lsp.dev/protocol"
 	"go.uber.org/zap"
@@ -20,15 +21,18 @@ func editorLayer(raw []byte) settings.Layer {
 	if len(raw) == 0 || json.Unmarshal(raw, &m) != nil {
 		return settings.Layer{}
 	}
-	if inner, ok := m[section].(map[string]any); ok {
-		return settings.Flatten(inner)
+	layer := settings.Layer{}
+	flat := settings.Flatten(m)
+	for key, value := range flat {
+		// Bare options share their object with what other servers of the same family want from it (editorInfo of
+		// the Copilot dialect), so only keys that are ours are read.
+		if settings.Known(key) {
+			layer[key] = value
+		}
 	}
-	// Bare options share their object with what other servers of the same family want from it (editorInfo of
-	// the Copilot dialect), so only keys that are ours or look like ours are read.
-	layer := settings.Flatten(m)
-	for key := range layer {
-		if !settings.Known(key) {
-			delete(layer, key)
+	for key, value := range flat { // what stands under "spark" is meant for us, and said so
+		if inner, ours := strings.CutPrefix(key, section+"."); ours {
+			layer[inner] = value
 		}
 	}
 	return layer
@@ -36,9 +40,8 @@ func editorLayer(raw []byte) settings.Layer {
 
 // didChangeConfiguration takes settings that an editor pushes, and asks those that only announce.
 func (s *Server) didChangeConfiguration(_ *lsp.Snapshot, p *protocol.DidChangeConfigurationParams) error {
-	pushed := editorLayer(p.Settings)
+	s.mergeEditor(editorLayer(p.Settings)) // in the order of the wire: nothing in it waits
 	s.start(func(ctx context.Context) {
-		s.mergeEditor(pushed)
 		s.fetchConfiguration(ctx)
 		s.tellWarnings(ctx)
 	})
@@ -50,6 +53,8 @@ func (s *Server) fetchConfiguration(ctx context.Context) {
 	if !s.client.HasConfiguration {
 		return
 	}
+	s.fetching.Lock() // one after the other: the last to ask is the last to be believed
+	defer s.fetching.Unlock()
 	raw, err := s.client.Configuration(ctx, section)
 	if err != nil {
 		s.log.Info("workspace/configuration failed", zap.Error(err))

@@ -155,13 +155,22 @@ func (s *Server) mayUse(e settings.Endpoint) (key string, ok bool) {
 		workspace = s.roots[0]
 	}
 	s.mu.Unlock()
-	consent := "endpoint " + host(e.BaseURL) + " " + workspace
+	consent := "endpoint " + origin(e.BaseURL) + " " + workspace
 	if s.consents.has(consent) {
 		return s.options().KeyWithConsent(), true
 	}
-	s.ask(consent, "The editor's settings name "+host(e.BaseURL)+" as the model's endpoint. Send code from this workspace, and your API key, there?",
+	s.ask(consent, "The editor's settings name "+origin(e.BaseURL)+" as the model's endpoint. Send code from this workspace, and your API key, there?",
 		"Allow for this workspace", func(context.Context) { s.chooseModels() })
 	return "", false
+}
+
+// origin is an address's scheme, host and port: a yes for https is none for http.
+func origin(baseURL string) string {
+	u, err := url.Parse(baseURL)
+	if err != nil {
+		return baseURL
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // PlaceholderKey goes to endpoints on this machine that no key belongs to: local servers ask for some bearer token,

@@ -26,13 +26,14 @@ type editArgument struct {
 
 // edit is one edit that streams into a document, from the command to the last word about it.
 type edit struct {
-	id     int
-	uri    string
-	task   task
-	stream delivery.StreamID // in its document's machine
-	cancel context.CancelFunc
-	seq    int                    // of the last spark/edit/delta. document.mu guards it.
-	token  protocol.ProgressToken // what its progress is named by; nil while none is shown. Server.mu guards it.
+	id       int
+	uri      string
+	task     task
+	stream   delivery.StreamID // in its document's machine
+	cancel   context.CancelFunc
+	seq      int                    // of the last spark/edit/delta. document.mu guards it.
+	progress *progress              // nil before the model is asked. Server.mu guards it.
+	token    protocol.ProgressToken // what its progress is named by; nil while none is shown. Server.mu guards it.
 }
 
 // task is what an edit is to do: the region that is replaced, and the text that the model sees in its place.
@@ -228,6 +229,9 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model)
 	region := t.doc.Text.Slice(t.start, t.end)
 	diff := editops.NewStreamDiff(region, editops.StreamOptions{LineEnd: lineEnd(t.doc.Text), Markdown: t.doc.LanguageID == "markdown"})
 	report := s.reportEdit(ctx, e)
+	s.mu.Lock()
+	e.progress = report.progress
+	s.mu.Unlock()
 	defer s.working()()
 	s.shellBegin(ctx, e)
 	req := session.Request{

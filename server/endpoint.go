@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -58,7 +60,34 @@ func choices(c session.Config) map[session.Job]session.Choice {
 func (s *Server) sessionStatus(st session.Status) {
 	s.log.Info("the endpoint", zap.String("state", string(st.State)), zap.String("message", st.Message),
 		zap.String("transport", string(st.Transport)), zap.Bool("warm", st.Warm))
-	s.start(func(ctx context.Context) { s.notifyStatus(ctx) })
+	s.start(func(ctx context.Context) {
+		s.notifyStatus(ctx)
+		s.tellWaiting(ctx, st)
+	})
+}
+
+// tellWaiting says in the progress of running edits that, and how long, they wait for the endpoint.
+func (s *Server) tellWaiting(ctx context.Context, st session.Status) {
+	var text string
+	switch st.State {
+	case session.Limited:
+		text = fmt.Sprintf("waiting for the rate limit, %.0f s", time.Until(st.Until).Seconds())
+	case session.Queued:
+		text = "queued by the endpoint"
+	default:
+		return
+	}
+	s.mu.Lock()
+	var waiting []*progress
+	for _, e := range s.edits {
+		if e.progress != nil {
+			waiting = append(waiting, e.progress)
+		}
+	}
+	s.mu.Unlock()
+	for _, p := range waiting {
+		p.report(ctx, func() string { return text })
+	}
 }
 
 // methodStatus is our notification of what spark-lsp.status answers, for shells that show it all the time.

@@ -59,14 +59,16 @@ func (s *Server) initialized(context.Context) {
 	s.mu.Unlock()
 	s.start(func(ctx context.Context) { s.indexWorkspace(ctx, roots) })
 	s.start(s.keepUsage)
+	s.start(s.watchFiles)
 }
 
 // didChangeWorkspaceFolders keeps the list of roots, and reads the new ones.
 func (s *Server) didChangeWorkspaceFolders(_ *lsp.Snapshot, p *protocol.DidChangeWorkspaceFoldersParams) error {
-	var added []string
+	var added, removed []string
 	s.mu.Lock()
 	for _, f := range p.Event.Removed {
 		path, _ := lsp.URIToPath(string(f.URI))
+		removed = append(removed, path)
 		for i, r := range s.roots {
 			if r == path {
 				s.roots = append(append([]string{}, s.roots[:i]...), s.roots[i+1:]...)
@@ -81,7 +83,12 @@ func (s *Server) didChangeWorkspaceFolders(_ *lsp.Snapshot, p *protocol.DidChang
 	}
 	s.roots = append(append([]string{}, s.roots...), added...)
 	s.mu.Unlock()
-	s.start(func(ctx context.Context) { s.indexWorkspace(ctx, added) })
+	s.start(func(ctx context.Context) {
+		for _, root := range removed {
+			s.forgetWorkspace(root)
+		}
+		s.indexWorkspace(ctx, added)
+	})
 	return nil
 }
 

@@ -115,14 +115,32 @@ func (s *Server) restCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, erro
 	d.running[e.stream] = e
 	d.done = slices.DeleteFunc(d.done, func(o *edit) bool { return o == e })
 	d.moveLocked()
-	s.start(func(ctx context.Context) {
-		d.settle(ctx, e.stream, silence)
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.endedLocked(e)
-	})
+	s.start(func(context.Context) { s.deliverRest(d, e) })
 	return nil, nil
 }
+
+// deliverRest sees the rest of an edit into the buffer: an edit like any other for whoever watches or stops it, but
+// without a model.
+func (s *Server) deliverRest(d *document, e *edit) {
+	ctx, cancel := context.WithCancel(s.root)
+	defer cancel()
+	s.mu.Lock()
+	e.cancel = cancel
+	s.edits[e.id] = e
+	s.mu.Unlock()
+	defer s.forget(e)
+	s.shellBegin(ctx, e)
+	st := d.settle(ctx, e.stream, silence)
+	d.mu.Lock()
+	o := outcome{state: st, reason: d.machine.Reason(e.stream), cancelled: ctx.Err() != nil, rest: len(d.machine.Rest(e.stream)) > 0, wrote: true}
+	d.endedLocked(e)
+	d.mu.Unlock()
+	s.forget(e)
+	s.refreshLenses()
+	s.shellEnd(e, o, o.reason)
+}
+
+// retryCommand}
 
 // retryCommand takes an edit back and asks the model again.
 func (s *Server) retryCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, error) {

@@ -5,6 +5,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,12 +64,15 @@ type Server struct {
 	consents *consents
 	usage    *usage
 
+	fetching sync.Mutex // held while the editor is asked for its settings
+
 	mu       sync.Mutex // guards what follows
 	editor   settings.Layer
 	docs     map[string]*document // by URI as the editor opened them; only open documents
 	edits    map[int]*edit        // running edits by number
 	lastEdit int
 	roots    []string                  // workspace folders as paths
+	indexed  map[string][]string       // by root: the names under which the embedded engine knows its files
 	rules    map[string]*privacy.Rules // by directory
 	warned   map[string]bool
 	warnings []string
@@ -82,6 +86,7 @@ func New(cfg Config) *Server {
 		docs:     map[string]*document{},
 		edits:    map[int]*edit{},
 		editor:   settings.Layer{},
+		indexed:  map[string][]string{},
 		rules:    map[string]*privacy.Rules{},
 		warned:   map[string]bool{},
 		warnings: cfg.Warnings,
@@ -89,11 +94,9 @@ func New(cfg Config) *Server {
 		usage:    newUsage(cfg.StateDir, time.Now),
 	}
 	s.root, s.stop = context.WithCancel(context.Background())
-	r, problems := settings.Resolve(settings.Layers{UserFile: cfg.UserFile, Environment: cfg.Environment})
+	// What is wrong with the settings is told when the editor's are known too, since they may put it right.
+	r, _ := settings.Resolve(settings.Layers{UserFile: cfg.UserFile, Environment: cfg.Environment})
 	s.resolved.Store(r)
-	for _, p := range problems {
-		s.warnings = append(s.warnings, p.String())
-	}
 	return s
 }
 
@@ -118,6 +121,8 @@ func (s *Server) Program() lsp.Program {
 		Notifications: map[string]lsp.NotificationFunc{
 			protocol.MethodWorkspaceDidChangeConfiguration:    lsp.Notify(s.didChangeConfiguration),
 			protocol.MethodWorkspaceDidChangeWorkspaceFolders: lsp.Notify(s.didChangeWorkspaceFolders),
+			protocol.MethodTextDocumentDidSave:                lsp.Notify(s.didSave),
+			protocol.MethodWorkspaceDidChangeWatchedFiles:     lsp.Notify(s.didChangeWatchedFiles),
 			protocol.MethodWindowWorkDoneProgressCancel:       lsp.Notify(s.progressCancel),
 			methodEditAck:            lsp.Notify(s.editAck),
 			methodEditCancel:         lsp.Notify(s.editCancel),
@@ -152,13 +157,14 @@ func (s *Server) start(f func(ctx context.Context)) {
 	}()
 }
 
-// guard keeps one feature's bug from ending the editor's connection; in tests the same bug panics.
+// guard keeps one feature's bug from ending the editor's connection; in tests the same bug panics. Only the type of
+// what was thrown is logged: the words may quote a document.
 func (s *Server) guard(what string) {
 	if s.cfg.PanicOnBug {
 		return
 	}
 	if p := recover(); p != nil {
-		s.log.Error("a bug in spark-lsp", zap.String("in", what), zap.Any("panic", p), zap.Stack("stack"))
+		s.log.Error("a bug in spark-lsp", zap.String("in", what), zap.String("panic", fmt.Sprintf("%T", p)), zap.Stack("stack"))
 	}
 }
 

@@ -660,7 +660,14 @@ func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, as
 		defer close(sg.over)
 		defer s.working()()
 		if before != nil {
-			<-before.over // it is ended or abandoned; what is to be abandoned is told so before anything new is asked
+			// It is ended or abandoned; the model is told that before it is asked anything new. A response that is slow to
+			// let go must not hold this one.
+			t := time.NewTimer(grace)
+			defer t.Stop()
+			select {
+			case <-before.over:
+			case <-t.C:
+			}
 		}
 		s.runSuggestion(ctx, g, sg, model, ahead)
 	})

@@ -2,9 +2,12 @@ package server
 
 import (
 	"context"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"go.lsp.dev/protocol"
 	"go.uber.org/zap"
 
 	"github.com/spark-lsp/spark-lsp/lsp"
@@ -20,18 +23,109 @@ func (s *Server) indexWorkspace(ctx context.Context, roots []string) {
 		s.mu.Lock()
 		rules := s.rulesLocked(root)
 		s.mu.Unlock()
-		sum, err := rules.Walk(ctx, privacy.DefaultLimits, func(path string, data []byte) bool {
-			s.cfg.Engine.AddFile(path, "", string(data))
+		var names []string
+		sum, err := rules.Walk(ctx, privacy.DefaultLimits, func(rel string, data []byte) bool {
+			name := s.relativeTo(root, rel)
+			s.cfg.Engine.AddFile(name, "", string(data))
+			names = append(names, name)
 			return true
 		})
+		s.mu.Lock()
+		s.indexed[root] = names
+		s.mu.Unlock()
 		s.log.Info("workspace read", zap.Any("summary", sum), zap.Error(err))
 	}
+}
+
+// forgetWorkspace takes a root that is no longer one out of the embedded engine.
+func (s *Server) forgetWorkspace(root string) {
+	s.mu.Lock()
+	names := s.indexed[root]
+	delete(s.indexed, root)
+	delete(s.rules, root)
+	s.mu.Unlock()
+	for _, name := range names {
+		s.cfg.Engine.RemoveFile(name)
+	}
+}
+
+// didSave gives the embedded engine the text that was saved, if it may be read at all.
+func (s *Server) didSave(snap *lsp.Snapshot, p *protocol.DidSaveTextDocumentParams) error {
+	doc, ok := snap.Get(string(p.TextDocument.URI))
+	if !ok {
+		return nil
+	}
+	s.start(func(context.Context) {
+		name, ok := doc.Path()
+		if !ok {
+			return
+		}
+		s.ignoreFileChanged(name)
+		if int64(doc.Text.Len()) <= privacy.DefaultLimits.FileBytes && !s.secret(doc) {
+			s.cfg.Engine.AddFile(s.relative(doc.URI), doc.LanguageID, doc.Text.String())
+		}
+	})
+	return nil
+}
+
+// didChangeWatchedFiles follows files that others write: a checkout, a generator, another editor.
+func (s *Server) didChangeWatchedFiles(_ *lsp.Snapshot, p *protocol.DidChangeWatchedFilesParams) error {
+	changes := slices.Clone(p.Changes)
+	s.start(func(ctx context.Context) {
+		for _, c := range changes {
+			name, ok := lsp.URIToPath(string(c.URI))
+			if !ok || ctx.Err() != nil {
+				continue
+			}
+			s.ignoreFileChanged(name)
+			if c.Type == protocol.FileChangeTypeDeleted {
+				s.cfg.Engine.RemoveFile(s.relative(string(c.URI)))
+				continue
+			}
+			// Read refuses what must not be read, and what is no regular file.
+			if data, err := s.rulesFor(name).Read(name, privacy.DefaultLimits.FileBytes); err == nil {
+				s.cfg.Engine.AddFile(s.relative(string(c.URI)), "", string(data))
+			}
+		}
+	})
+	return nil
+}
+
+// watchFiles asks the editor to tell of changed files, where it can be asked.
+func (s *Server) watchFiles(ctx context.Context) {
+	if !s.client.DidChangeWatchedFiles {
+		return
+	}
+	options, err := protocol.Marshal(&protocol.DidChangeWatchedFilesRegistrationOptions{
+		Watchers: []protocol.FileSystemWatcher{{GlobPattern: protocol.Pattern("**/*")}},
+	})
+	if err == nil {
+		err = s.client.RegisterCapability(ctx, protocol.Registration{
+			ID: "spark-files", Method: protocol.MethodWorkspaceDidChangeWatchedFiles, RegisterOptions: options,
+		})
+	}
+	if err != nil {
+		s.log.Info("files are not watched", zap.Error(err))
+	}
+}
+
+// ignoreFiles are what privacy.Rules reads in each directory.
+var ignoreFiles = []string{".gitignore", ".aiignore", ".sparkignore", ".copilotignore", ".cursorignore", ".continueignore"}
+
+// ignoreFileChanged drops what is known of the rules when one of their files was written.
+func (s *Server) ignoreFileChanged(name string) {
+	if !slices.Contains(ignoreFiles, filepath.Base(name)) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.rules)
 }
 
 // relative is a document's path as the model and the engine see it: relative to its workspace folder, with
 // slashes; outside of all folders, and for documents that are no files, its last element.
 func (s *Server) relative(uri string) string {
-	path, ok := lsp.URIToPath(uri)
+	name, ok := lsp.URIToPath(uri)
 	if !ok {
 		return uri[strings.LastIndexAny(uri, "/:")+1:]
 	}
@@ -39,9 +133,21 @@ func (s *Server) relative(uri string) string {
 	roots := s.roots
 	s.mu.Unlock()
 	for _, root := range roots {
-		if rel, err := filepath.Rel(root, path); err == nil && filepath.IsLocal(rel) {
-			return filepath.ToSlash(rel)
+		if rel, err := filepath.Rel(root, name); err == nil && filepath.IsLocal(rel) {
+			return s.relativeTo(root, filepath.ToSlash(rel))
 		}
 	}
-	return filepath.Base(path)
+	return filepath.Base(name)
+}
+
+// relativeTo is the name of a file of a root: where there are several, it begins with the root's own, so that two
+// main.go are not one.
+func (s *Server) relativeTo(root, rel string) string {
+	s.mu.Lock()
+	several := len(s.roots) > 1
+	s.mu.Unlock()
+	if several {
+		return path.Join(filepath.Base(root), rel)
+	}
+	return rel
 }

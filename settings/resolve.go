@@ -152,7 +152,14 @@ func (r *Resolved) KeyWithConsent() string { return r.key }
 // EditorNamesEndpoint reports whether the endpoint in force was named by the editor's settings and by no other
 // source. The workspace may have had a say in it.
 func (r *Resolved) EditorNamesEndpoint() bool {
-	return r.sources["baseURL"] == Editor && !slices.Contains(r.urls[:Editor], r.BaseURL)
+	if r.sources["baseURL"] != Editor {
+		return false
+	}
+	if r.urls[UserFile] == "" && r.urls[Environment] == "" {
+		return r.BaseURL != r.urls[Default]
+	}
+	// Where the user has named an endpoint of their own, the usual one is a redirection like any other.
+	return r.BaseURL != r.urls[UserFile] && r.BaseURL != r.urls[Environment]
 }
 
 // HasKey reports whether a key exists at all, wherever it may go, and its source.

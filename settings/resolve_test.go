@@ -78,6 +78,7 @@ func TestKeyGoesOnlyToItsOwnEndpoint(t *testing.T) {
 		{"file key, file endpoint", Layer{"apiKey": "fk", "baseURL": "https://f.example/v1"}, nil, nil, "https://f.example/v1", "fk", false},
 		{"the editor redirects", nil, Layer{"apiKey": "ek"}, Layer{"baseURL": "https://evil.example/v1"}, "https://evil.example/v1", "", true},
 		{"the editor redirects to the same place", nil, Layer{"apiKey": "ek", "baseURL": "https://e.example/v1"}, Layer{"baseURL": "https://e.example/v1/"}, "https://e.example/v1", "ek", false},
+		{"the editor redirects a private endpoint to the usual one", nil, Layer{"apiKey": "ek", "baseURL": "https://e.example/v1"}, Layer{"baseURL": def}, def, "", true},
 		{"a key from the editor is refused", nil, nil, Layer{"apiKey": "wk"}, def, "", false},
 		{"the environment's key is stronger than the file's", Layer{"apiKey": "fk"}, Layer{"apiKey": "ek"}, nil, def, "ek", false},
 	}
