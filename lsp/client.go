@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 
@@ -69,11 +70,12 @@ type Client struct {
 	tokens atomic.Int64 // progress tokens made so far
 }
 
-// newClient reads what the client says about itself. It is lenient: whatever is missing is not supported.
+// newClient reads what the client says about itself. Whatever is missing is not supported; whatever could not be
+// understood is missing, see decodeInitialize.
 func newClient(p *protocol.InitializeParams) *Client {
 	c := &Client{Name: p.ClientInfo.Name, Encoding: UTF16}
 	c.Version, _ = p.ClientInfo.Version.Get()
-	if p.ProcessID != nil {
+	if p.ProcessID != nil && *p.ProcessID > 0 {
 		c.ProcessID = int(*p.ProcessID)
 	}
 	c.Folders = folders(p)
@@ -131,7 +133,9 @@ func folders(p *protocol.InitializeParams) []string {
 	var uris []string
 	if list, ok := p.WorkspaceFolders.Get(); ok {
 		for _, f := range list {
-			uris = append(uris, string(f.URI))
+			if f.URI != "" { // what is left of a folder that was not understood
+				uris = append(uris, string(f.URI))
+			}
 		}
 	}
 	if len(uris) == 0 && p.RootURI != nil {
@@ -144,7 +148,7 @@ func folders(p *protocol.InitializeParams) []string {
 		}
 	}
 	_, knowsFolders := p.WorkspaceFolders.Get()
-	if root, ok := p.RootPath.Get(); ok && root != "" && len(uris) == 0 && !knowsFolders {
+	if root, ok := p.RootPath.Get(); ok && filepath.IsAbs(root) && len(uris) == 0 && !knowsFolders {
 		paths = append(paths, root)
 	}
 	return paths

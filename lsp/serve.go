@@ -42,31 +42,29 @@ type RequestFunc func(ctx context.Context, snap *Snapshot, params []byte) (any, 
 // it must not quote documents.
 type NotificationFunc func(snap *Snapshot, params []byte) error
 
-// Call makes a RequestFunc of a function with typed parameters. Parameters that do not decode are answered
-// with InvalidParams. Decoded strings may keep the whole message alive; clone what is kept for long.
+// Call makes a RequestFunc of a function with typed parameters, decoded as DecodeParams does it. Parameters that
+// do not decode are answered with InvalidParams. Decoded strings may keep the whole message alive; clone what is kept for long.
 func Call[P any](f func(context.Context, *Snapshot, *P) (any, error)) RequestFunc {
 	return func(ctx context.Context, snap *Snapshot, params []byte) (any, error) {
 		var p P
-		if err := protocol.Unmarshal(params, &p); err != nil {
+		if err := DecodeParams(params, &p); err != nil {
 			return nil, jsonrpc2.Errorf(jsonrpc2.InvalidParams, "invalid params: %v", err)
 		}
 		return f(ctx, snap, &p)
 	}
 }
 
-// Notify makes a NotificationFunc of a function with typed parameters. Unlike raw params, the decoded ones
+// Notify makes a NotificationFunc of a function with typed parameters, as lenient as Call. Unlike raw params, the decoded ones
 // may be kept (clone strings that are kept for long: they hold the whole message).
 func Notify[P any](f func(*Snapshot, *P) error) NotificationFunc {
 	return func(snap *Snapshot, params []byte) error {
 		var p P
-		if err := protocol.Unmarshal(params, &p); err != nil {
-			return errUndecodable // the decoder's own words may quote a document
+		if decodeParams(params, &p) != nil {
+			return errUndecodable // anything more exact might quote a document
 		}
 		return f(snap, &p)
 	}
 }
-
-var errUndecodable = errors.New("parameters do not decode")
 
 // Program is what a server supplies. The functions may be nil, the tables too.
 //
@@ -384,17 +382,20 @@ func (s *server) route(method string) (bound, error) {
 // initialize answers initialize. The read loop waits for the answer before it looks at any other call or
 // notification, so it need not be careful about what the loop owns.
 func (s *server) initialize(_ context.Context, raw []byte) (any, error) {
-	var params protocol.InitializeParams
-	if err := protocol.Unmarshal(raw, &params); err != nil {
+	params, dropped, err := decodeInitialize(raw)
+	if err != nil {
 		return nil, jsonrpc2.Errorf(jsonrpc2.InvalidParams, "invalid params: %v", err)
 	}
-	client := newClient(&params)
+	if len(dropped) > 0 {
+		// Names of the protocol's, no values; a few are enough to find the bug in the client.
+		s.log.Warn("parts of initialize are not understood and taken as absent", zap.Strings("parts", dropped[:min(len(dropped), 16)]))
+	}
+	client := newClient(params)
 	client.root, client.conn, client.stream = s.root, s.conn, s.stream
 	result := &protocol.InitializeResult{}
 	if s.p.Initialize != nil {
-		var err error
 		// The context is the connection's: what Initialize starts outlives the call.
-		if result, err = s.p.Initialize(s.root, client, &params); err != nil {
+		if result, err = s.p.Initialize(s.root, client, params); err != nil {
 			return nil, err
 		}
 	}

@@ -44,7 +44,7 @@ func TestLifecycleCodes(t *testing.T) {
 	requireCode(t, err, jsonrpc2.ServerNotInitialized)
 	_, err = r.call("shutdown", "")
 	requireCode(t, err, jsonrpc2.ServerNotInitialized)
-	_, err = r.call("initialize", `{"processId":[]}`)
+	_, err = r.call("initialize", `[]`)
 	requireCode(t, err, jsonrpc2.InvalidParams)
 	if _, err := r.Start(r.ctx); err != nil { // a refused initialize may be tried again
 		t.Fatal(err)
