@@ -86,7 +86,7 @@ func (o *oracle) respond(x *loopback.Exchange) {
 func TestReplay(t *testing.T) {
 	w := &strings.Builder{}
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tab, "file\tkeys\ttypos\taccepted chars\trequests\ttyped along\tflickers\tunder 10 ms\tp50 ms\tp99 ms\trequests/acc. char\tbytes/acc. char\t")
+	fmt.Fprintln(tab, "file\tkeys\ttypos\taccepted chars\trequests\ttyped along\tflickers\tunder 10 ms\tp50 ms\tp99 ms\trequests/acc. char\tbytes/acc. char\twasted tokens/acc. char\t")
 	for i, file := range []string{"editops/interpolate.go", "server/pace.go", "docs/model-protocol.md"} {
 		t.Run(file, func(t *testing.T) { replayFile(t, tab, file, uint64(i)+1) })
 	}
@@ -124,6 +124,18 @@ func replayFile(t *testing.T, table *tabwriter.Writer, file string, seed uint64)
 	if r.flickers > 0 || r.throughRequests > 0 {
 		t.Errorf("%s: %d flicker events, %d requests while typing along", file, r.flickers, r.throughRequests)
 	}
+	if err := r.rig.ed.Close(r.uri); err != nil { // what was suggested is accounted for
+		t.Fatal(err)
+	}
+	var st struct {
+		Completions map[string]int `json:"completions"`
+	}
+	if err := r.rig.ed.Call(t.Context(), protocol.MethodWorkspaceExecuteCommand, map[string]any{"command": "spark-lsp.status"}, &st); err != nil {
+		t.Fatal(err)
+	}
+	if st.Completions["acceptedCharacters"] < r.accepted || st.Completions["requests"] < int(o.requests.Load()) {
+		t.Errorf("%s: spark-lsp.status has counted %v of %d characters and %d requests", file, st.Completions, r.accepted, o.requests.Load())
+	}
 	slices.Sort(r.took)
 	fast, _ := slices.BinarySearch(r.took, 10*time.Millisecond)
 	share := 100 * fast / len(r.took)
@@ -134,8 +146,9 @@ func replayFile(t *testing.T, table *tabwriter.Writer, file string, seed uint64)
 		t.Errorf("%s: %d characters accepted, %d keys typed along, %d typos: nothing was tested", file, r.accepted, r.through, r.typos)
 	}
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d %%\t%.2f\t%.2f\t%.3f\t%.1f\t\n", file, r.keys, r.typos, r.accepted, o.requests.Load(), r.through, r.flickers,
-		share, ms(r.took[len(r.took)/2]), ms(r.took[len(r.took)*99/100]), float64(o.requests.Load())/float64(r.accepted), float64(o.bytes.Load())/float64(r.accepted))
+	fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d %%\t%.2f\t%.2f\t%.3f\t%.1f\t%.2f\t\n", file, r.keys, r.typos, r.accepted, o.requests.Load(), r.through, r.flickers,
+		share, ms(r.took[len(r.took)/2]), ms(r.took[len(r.took)*99/100]), float64(o.requests.Load())/float64(r.accepted), float64(o.bytes.Load())/float64(r.accepted),
+		float64(st.Completions["wastedTokens"])/float64(r.accepted))
 }
 
 // step is one key that belongs to the text, or a typo and its correction.
