@@ -17,6 +17,7 @@ type Hunk struct {
 type hunk struct {
 	Hunk
 	inverse editops.ChangeSet
+	gaps    []editops.Edit // the changes of the original that it consists of
 }
 
 // hunks groups what was applied into hunks, by the kept lines of the original between them. What the user has taken
@@ -25,7 +26,7 @@ func (s *stream) hunks(doc Document) []hunk {
 	var gaps, back []editops.Edit // of the original, and on the engine text
 	inverse := s.changes().InvertFunc(func(i, j int) string { return s.orig[i:j] }).Edits()
 	for i, g := range s.changes().Edits() {
-		if g.New != inverse[i].New && !s.restored(doc, inverse[i]) {
+		if g.New != inverse[i].New && !slices.Contains(s.accepted, g) && !s.restored(doc, inverse[i]) {
 			gaps, back = append(gaps, g), append(back, inverse[i])
 		}
 	}
@@ -46,10 +47,26 @@ func (s *stream) hunks(doc Document) []hunk {
 		h.Start = s.start + s.user.MapOffset(back[i].Start, 1)
 		h.End = max(h.Start, s.start+s.user.MapOffset(back[j-1].End, -1))
 		h.Original = s.orig[gaps[i].Start:gaps[j-1].End]
+		h.gaps = gaps[i:j]
 		hunks = append(hunks, h)
 		i = j
 	}
 	return hunks
+}
+
+// AcceptHunk takes one hunk (as numbered by Hunks) for the user's own, so that Hunks and Reject leave it out. The
+// stream must have ended: while it runs, its changes still grow together.
+func (m *Machine) AcceptHunk(id StreamID, n int) error {
+	s := m.stream(id)
+	if s == nil || s.void || !s.state.Ended() || m.flies(s) {
+		return ErrUnknown
+	}
+	hunks := s.hunks(m.doc)
+	if n < 0 || n >= len(hunks) {
+		return ErrUnknown
+	}
+	s.accepted = append(s.accepted, hunks[n].gaps...)
+	return nil
 }
 
 // restored says that the document has the original text again where back, on the engine text, would restore it:

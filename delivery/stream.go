@@ -25,8 +25,10 @@ type stream struct {
 
 	applied editops.ChangeSet   // orig -> E, the engine text, without what is in latest; see changes
 	latest  []editops.ChangeSet // what was applied since, in order
-	user    editops.ChangeSet   // U: E -> the region's text in the document
-	pending editops.ChangeSet   // P: E (behind the edit on its way) -> what the model has written
+
+	accepted []editops.Edit    // changes of orig, of a stream that has ended, that the user has taken for their own
+	user     editops.ChangeSet // U: E -> the region's text in the document
+	pending  editops.ChangeSet // P: E (behind the edit on its way) -> what the model has written
 
 	settled  int
 	finished bool

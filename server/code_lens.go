@@ -9,7 +9,7 @@ import (
 	"github.com/spark-lsp/spark-lsp/lsp"
 )
 
-// codeLens offers, above each hunk of the latest ended edit, to accept the edit or to take the hunk back, in editors
+// codeLens offers, above each hunk of the latest ended edit, to accept it or to take it back, in editors
 // that show such. The code actions offer the same everywhere.
 func (s *Server) codeLens(_ context.Context, snap *lsp.Snapshot, p *protocol.CodeLensParams) (any, error) {
 	list := []protocol.CodeLens{}
@@ -32,7 +32,7 @@ func (s *Server) codeLens(_ context.Context, snap *lsp.Snapshot, p *protocol.Cod
 		for _, c := range []struct {
 			title, command string
 			hunk           *int
-		}{{"Accept spark's edit", cmdAccept, nil}, {"Take this back", cmdReject, &i}} {
+		}{{"Accept", cmdAccept, &i}, {"Take back", cmdReject, &i}} {
 			arg, err := json.Marshal(reviewArgument{ID: e.id, URI: doc.URI, Hunk: c.hunk})
 			if err != nil {
 				return nil, err

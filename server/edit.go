@@ -125,7 +125,7 @@ func lineBehind(t *lsp.Text, n int) int {
 func (s *Server) editCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, error) {
 	var a editArgument
 	if len(arg) > 0 {
-		if err := json.Unmarshal(arg, &a); err != nil {
+		if err := lsp.DecodeParams(arg, &a); err != nil {
 			return nil, invalidParams("%s: the argument is {uri, range?, instruction?}: %v", cmdEdit, err)
 		}
 	}

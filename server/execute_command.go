@@ -79,7 +79,7 @@ func (s *Server) cancelCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, er
 		URI string `json:"uri"`
 	}
 	if len(arg) > 0 {
-		if err := json.Unmarshal(arg, &a); err != nil {
+		if err := lsp.DecodeParams(arg, &a); err != nil {
 			return nil, invalidParams("%s: the argument is {id?, uri?}: %v", cmdCancel, err)
 		}
 	}

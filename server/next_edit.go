@@ -145,7 +145,7 @@ func (s *Server) nextCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, erro
 		URI string `json:"uri"`
 	}
 	if len(arg) > 0 {
-		if err := json.Unmarshal(arg, &a); err != nil {
+		if err := lsp.DecodeParams(arg, &a); err != nil {
 			return nil, invalidParams("%s: the argument is {uri}: %v", cmdNext, err)
 		}
 	}

@@ -27,7 +27,7 @@ type reviewArgument struct {
 func (s *Server) reviewed(snap *lsp.Snapshot, command string, arg json.RawMessage) (*document, *edit, int, error) {
 	var a reviewArgument
 	if len(arg) > 0 {
-		if err := json.Unmarshal(arg, &a); err != nil {
+		if err := lsp.DecodeParams(arg, &a); err != nil {
 			return nil, nil, 0, invalidParams("%s: the argument is {id?, uri?, hunk?}: %v", command, err)
 		}
 	}
@@ -64,14 +64,21 @@ func (s *Server) reviewed(snap *lsp.Snapshot, command string, arg json.RawMessag
 	return in, found, hunk, nil
 }
 
-// acceptCommand takes an edit for the user's own: there is nothing left to take back.
+// acceptCommand takes an edit, or one hunk of it, for the user's own: there is nothing left to take back.
 func (s *Server) acceptCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, error) {
-	d, e, _, err := s.reviewed(snap, cmdAccept, arg)
+	d, e, hunk, err := s.reviewed(snap, cmdAccept, arg)
 	if err != nil || e == nil {
 		return nil, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if hunk >= 0 {
+		if err := d.machine.AcceptHunk(e.stream, hunk); err != nil {
+			return nil, invalidParams("%s: the edit has no hunk %d", cmdAccept, hunk)
+		}
+		s.refreshLenses()
+		return nil, nil
+	}
 	d.machine.Accept(e.stream)
 	d.forgetLocked(e)
 	s.refreshLenses()
