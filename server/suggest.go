@@ -204,11 +204,10 @@ func (sg *suggestion) startIn(version int32) (start int, ok bool) {
 
 // acceptedLocked accounts for an accepted suggestion, once, and asks for what may come behind it. g.mu is held.
 func (g *suggester) acceptedLocked(sg *suggestion, characters int) {
-	if sg.accepted {
-		return
+	if !sg.accepted { // a client may have said so before it told of the change
+		sg.accepted = true
+		g.s.tally.accepted(characters + sg.part)
 	}
-	sg.accepted = true
-	g.s.tally.accepted(characters + sg.part)
 	start, ok := sg.startIn(g.doc.Version)
 	if !ok {
 		return
@@ -226,29 +225,23 @@ func (g *suggester) partly(number int) {
 	}
 }
 
-// didAccept notes that a client says a suggestion was accepted. The document has mostly shown it before.
+// didAccept notes that a client says a suggestion was accepted; 0 is the latest one. The document has mostly shown it
+// before, and then this adds nothing.
 func (g *suggester) didAccept(number int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, sg := range append([]*suggestion{g.cur}, g.past...) {
-		if sg == nil || sg.accepted || number != 0 && sg.number != number || !sg.shown {
-			continue
-		}
-		if sg.counted { // it went away before the client said so
-			continue
-		}
-		rest := 0
-		if utf8.RuneCountInString(sg.item.Rest()) > sg.part {
-			rest = utf8.RuneCountInString(sg.item.Rest()) - sg.part
-		}
-		if g.doc != nil && g.standsLocked(sg) {
-			g.acceptedLocked(sg, rest)
-		} else {
-			sg.accepted = true
-			g.s.tally.accepted(rest + sg.part)
-		}
+	sg := g.cur
+	if sg == nil || !sg.shown || sg.accepted || number != 0 && sg.number != number {
 		return
 	}
+	rest := max(0, utf8.RuneCountInString(sg.item.Rest())-sg.part)
+	if g.doc != nil && g.standsLocked(sg) {
+		g.acceptedLocked(sg, rest)
+		return
+	}
+	// The client changed it on the way in, or tells of the change later.
+	sg.accepted = true
+	g.s.tally.accepted(rest + sg.part)
 }
 
 // countLocked accounts for a suggestion that will not be shown again. g.mu is held.
