@@ -202,7 +202,9 @@ func playScenario(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	defer s.model.Close()
-	env["SPARK_BASE_URL"] = s.model.URL()
+	if env["SPARK_BASE_URL"] == "" {
+		env["SPARK_BASE_URL"] = s.model.URL()
+	}
 	if remote { // an address of this machine that does not look like one
 		env["SPARK_BASE_URL"] = strings.Replace(s.model.URL(), "127.0.0.1", "0.0.0.0", 1)
 	}

@@ -16,9 +16,18 @@ import (
 	"github.com/spark-lsp/spark-lsp/session"
 )
 
+// inlineCompletionParams are the protocol's, but tell a trigger kind that is absent from one that is 0.
+type inlineCompletionParams struct {
+	TextDocument protocol.TextDocumentIdentifier `json:"textDocument"`
+	Position     protocol.Position               `json:"position"`
+	Context      struct {
+		TriggerKind *int `json:"triggerKind"`
+	} `json:"context"`
+}
+
 // inlineCompletion answers with ghost text: at most one item, whose range begins where the word at the cursor
 // does, so that an editor can tell what of it the user has typed.
-func (s *Server) inlineCompletion(ctx context.Context, snap *lsp.Snapshot, p *protocol.InlineCompletionParams) (any, error) {
+func (s *Server) inlineCompletion(ctx context.Context, snap *lsp.Snapshot, p *inlineCompletionParams) (any, error) {
 	list := &protocol.InlineCompletionList{Items: []protocol.InlineCompletionItem{}}
 	doc, ok := snap.Get(string(p.TextDocument.URI))
 	if !ok {
@@ -67,12 +76,15 @@ func (s *Server) completionError(err error) error {
 
 // invoked tells a request by hand from an automatic one. LSP 3.18 counts from 1; vscode-languageclient 9, which came
 // before its release, from 0, so that its Automatic is 3.18's Invoked. A client is known by a 0 once it has sent one.
-func (s *Server) invoked(kind protocol.InlineCompletionTriggerKind) bool {
-	if kind == 0 {
+func (s *Server) invoked(kind *int) bool {
+	switch {
+	case kind == nil: // a client that does not say
+		return false
+	case *kind == 0:
 		s.countsFromZero.Store(true)
 		return true
 	}
-	return kind == protocol.InlineCompletionTriggerKindInvoked && !s.countsFromZero.Load()
+	return *kind == int(protocol.InlineCompletionTriggerKindInvoked) && !s.countsFromZero.Load()
 }
 
 // atWord is the suggestion from the start of the word at the cursor on.

@@ -733,7 +733,25 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 			g.show(sg, cutter.whole(), false)
 		}
 	}
+	if failure != nil && first.IsZero() && ctx.Err() == nil && model != Model(s.cfg.Engine) {
+		// No network, no key that fits, no room in the limits: what works without any of them still works.
+		s.log.Info("completion: the embedded engine answers for a model that cannot", zap.Error(failure))
+		failure = nil
+		for ev, err := range s.cfg.Engine.Stream(ctx, req) {
+			if err != nil || ev.Kind == session.Delta && cutter.push(ev.Text) {
+				break
+			}
+		}
+	}
 	item := cutter.whole()
+	if failure != nil && first.IsZero() && sg.asked != byHand && model != Model(s.cfg.Engine) {
+		// On a train, or out of quota: what the engine is sure of is better than nothing. Whoever asks by hand hears why
+		// there is nothing.
+		if own, ok := s.engineSays(ctx, sg, req, deleted); ok {
+			s.log.Info("a completion failed; the embedded engine answers", zap.Error(failure))
+			item, failure = own, nil
+		}
+	}
 	if deleted.undoneBy(item) {
 		s.log.Debug("completion: would bring back what was just deleted", zap.Int("suggestion", sg.number))
 		item = cutter.suggestion("")
@@ -768,18 +786,8 @@ func (s *Server) standIn(ctx context.Context, g *suggester, sg *suggestion, req 
 	case <-ctx.Done():
 		return
 	}
-	req.Explicit = false
-	cutter := newCutter(sg.doc, sg.at, false)
-	for ev, err := range s.cfg.Engine.Stream(ctx, req) {
-		if err != nil {
-			return
-		}
-		if ev.Kind == session.Delta && cutter.push(ev.Text) {
-			break
-		}
-	}
-	item := cutter.whole()
-	if item.Rest() == "" || deleted.undoneBy(item) {
+	item, ok := s.engineSays(ctx, sg, req, deleted)
+	if !ok {
 		return
 	}
 	g.mu.Lock()
@@ -790,6 +798,22 @@ func (s *Server) standIn(ctx context.Context, g *suggester, sg *suggestion, req 
 	sg.item, sg.ready = item, true
 	s.log.Debug("completion: the embedded engine stands in", zap.Int("suggestion", sg.number), zap.Duration("after", time.Since(sg.began)))
 	g.tellLocked()
+}
+
+// engineSays is what the embedded engine would suggest unasked; ok is false when it is not sure of anything.
+func (s *Server) engineSays(ctx context.Context, sg *suggestion, req session.Request, deleted *removal) (item editops.Suggestion, ok bool) {
+	req.Explicit = false
+	cutter := newCutter(sg.doc, sg.at, false)
+	for ev, err := range s.cfg.Engine.Stream(ctx, req) {
+		if err != nil {
+			return item, false
+		}
+		if ev.Kind == session.Delta && cutter.push(ev.Text) {
+			break
+		}
+	}
+	item = cutter.whole()
+	return item, cutter.stopper.Text() != "" && item.Rest() != "" && !deleted.undoneBy(item)
 }
 
 // deletedBefore is what the user deleted just before a suggestion was asked for, nil for nothing, and for somebody who
