@@ -748,7 +748,7 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		// On a train, or out of quota: what the engine is sure of is better than nothing. Whoever asks by hand hears why
 		// there is nothing.
 		if own, ok := s.engineSays(ctx, sg, req, deleted); ok {
-			s.log.Info("a completion failed; the embedded engine answers", zap.Error(failure))
+			_ = s.completionError(failure) // logged
 			item, failure = own, nil
 		}
 	}
