@@ -23,8 +23,9 @@ var neovimTests = []editorTest{
 	{"edit by spark-lsp loopback", neovimLoopback},
 	{"typing", func(t *testing.T, run *editorRun) { neovimTyping(t, run, neovimPlain) }},
 	{"typing live", func(t *testing.T, run *editorRun) { neovimTyping(t, run, neovimLive) }},
-	{"twenty edits", func(t *testing.T, run *editorRun) { neovimTwentyEdits(t, run, neovimPlain) }},
-	{"twenty edits live", func(t *testing.T, run *editorRun) { neovimTwentyEdits(t, run, neovimLive) }},
+	{"twenty edits", func(t *testing.T, run *editorRun) { neovimTwentyEdits(t, run, neovimPlain, "auto") }},
+	{"twenty edits hunks", func(t *testing.T, run *editorRun) { neovimTwentyEdits(t, run, neovimPlain, "hunks") }},
+	{"twenty edits live", func(t *testing.T, run *editorRun) { neovimTwentyEdits(t, run, neovimLive, "auto") }},
 }
 
 // The configurations in testdata/editors.
@@ -146,8 +147,12 @@ func neovimTyping(t *testing.T, run *editorRun, config string) {
 	n.quit()
 }
 
-func neovimTwentyEdits(t *testing.T, run *editorRun, config string) {
-	twentyEdits(t, run, config == neovimLive, func(path string) typingEditor { return startNeovim(t, run, config, path) })
+// neovimTwentyEdits also streams to a configuration that is not meant for it: Neovim then tells of keys only every
+// 150 ms, and drops the edits that these overtake.
+func neovimTwentyEdits(t *testing.T, run *editorRun, config, delivery string) {
+	run.env = append(run.env, "SPARK_DELIVERY="+delivery)
+	streams := config == neovimLive || delivery != "auto"
+	twentyEdits(t, run, streams, func(path string) typingEditor { return startNeovim(t, run, config, path) })
 }
 
 // neovim is a headless Neovim at the other end of testdata/editors/bridge.lua. It corresponds to one process, which

@@ -90,12 +90,13 @@ func twentyEdits(t *testing.T, run *editorRun, streams bool, start func(path str
 	}
 
 	// What the server believes of the text is seen by the next edit: what the model is shown, and where it lands.
-	spark("as it was")
-	answer = model.edit(edited, "as it was")
-	model.must(answer.Text(function))
+	spark("louder")
+	answer = model.edit(edited, "louder")
+	louder := strings.ReplaceAll(edited, "// 😀", "// 😀😀")
+	model.must(answer.Text(louder))
 	model.must(answer.Done())
 	waitFor(t, "the second edit's end", func() bool { return editor.ended(2) })
-	want = replaceOnce(t, want, edited, function)
+	want = replaceOnce(t, want, edited, louder)
 	wantText(t, "buffer after another edit", editor.buffer(want), want)
 	editor.wantNoComplaint()
 	editor.quit()
