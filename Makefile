@@ -32,7 +32,7 @@ full:
 
 # Borrowed buffers of jsonrpc2 are scribbled over, so that whatever keeps one fails.
 poison:
-	go test -short -p 1 -tags jsonrpc2poison . ./lsp/... ./server/...
+	go test -short -p 1 -tags jsonrpc2poison ./...
 
 # Twenty seconds for each of the targets that stand between the user's text and the outside.
 FUZZTIME ?= 20s

@@ -66,7 +66,7 @@ import (
 //	want   item NAME [starts] TEXT | popup NAME TEXT | none NAME | answer NAME | error NAME CODE
 //	want   next NAME LINE TEXT | nonext NAME | counted FIELD N (of spark-lsp.status)
 //	want   action TITLE | disabled TITLE REASON
-//	want   message TEXT | question TEXT | progress KIND [TEXT] | status PROVIDER | received METHOD [TEXT]
+//	want   message TEXT | question TEXT | progress KIND [TEXT] | status PROVIDER | tokens | received METHOD [TEXT]
 //	want   cursor BEFORE AFTER | never METHOD
 //	want   contains FILE TEXT (now) | written FILE TEXT (waits) | edits at most|at least N | refusals N | drops N | nowhere TEXT | logged TEXT
 //
@@ -909,15 +909,16 @@ func (s *stage) want(verb string, args []string) error {
 			return fmt.Errorf("the progress says %q", p.Title+p.Message)
 		}
 		return err
-	case "status":
+	case "status", "tokens":
 		for {
 			var st struct {
 				Provider string `json:"provider"`
+				Tokens   int    `json:"tokensToday"`
 			}
 			if err := s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, map[string]any{"command": "spark-lsp.status"}, &st); err != nil {
 				return err
 			}
-			if st.Provider == args[0] {
+			if verb == "status" && st.Provider == args[0] || verb == "tokens" && st.Tokens > 0 {
 				return nil
 			}
 		}

@@ -80,9 +80,20 @@ func (s *Server) statusCommand(*lsp.Snapshot, json.RawMessage) (any, error) {
 	if st.Tokens > 0 {
 		fmt.Fprintf(&b, ", %d tokens today", st.Tokens)
 	}
-	s.say(protocol.MessageTypeInfo, "%s", &b)
+	s.start(func(ctx context.Context) {
+		if st.Provider == "offline" {
+			// What runs on this machine is offered, and never used unasked. It is asked nothing but what it is.
+			for _, local := range session.Discover(ctx) {
+				fmt.Fprintf(&b, ". A model server runs at %s: set provider to %s and choose a model ('spark-lsp models' lists them)", local.URL, providers[local.Dialect])
+			}
+		}
+		_ = s.client.ShowMessage(ctx, protocol.MessageTypeInfo, b.String())
+	})
 	return st, nil
 }
+
+// providers are the settings' names of the servers that session.Discover finds.
+var providers = map[session.Dialect]string{session.Ollama: "ollama", session.Infill: "llamacpp"}
 
 // usageInterval is how often the count of tokens goes to disk, and that of other processes is seen.
 const usageInterval = time.Minute
