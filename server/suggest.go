@@ -744,14 +744,6 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		}
 	}
 	item := cutter.whole()
-	if failure != nil && first.IsZero() && sg.asked != byHand && model != Model(s.cfg.Engine) {
-		// On a train, or out of quota: what the engine is sure of is better than nothing. Whoever asks by hand hears why
-		// there is nothing.
-		if own, ok := s.engineSays(ctx, sg, req, deleted); ok {
-			_ = s.completionError(failure) // logged
-			item, failure = own, nil
-		}
-	}
 	if deleted.undoneBy(item) {
 		s.log.Debug("completion: would bring back what was just deleted", zap.Int("suggestion", sg.number))
 		item = cutter.suggestion("")
