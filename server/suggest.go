@@ -28,18 +28,18 @@ type suggester struct {
 	cur    *suggestion   // nil before the first request
 	past   []*suggestion // what was fit to be shown before cur, the latest first
 	pace   pace
-	newest place2        // where the newest request asks
+	newest spot          // where the newest request asks
 	recent []versioned   // the latest edits, for requests that are a little late
 	from   int32         // the version before recent
 	asks   int           // requests so far
 	moved  chan struct{} // closed and replaced whenever any of this changes; nil while nobody has asked
 	number int           // of the latest suggestion
 	asked  *suggestion   // the latest one that was asked for
-	end    place2        // behind the suggestion that was accepted last
+	end    spot          // behind the suggestion that was accepted last
 }
 
-// place2 is a cursor in a version of the document.
-type place2 struct {
+// spot is a cursor in a version of the document.
+type spot struct {
 	version int32
 	cursor  int
 }
@@ -108,7 +108,7 @@ func (g *suggester) changed(c lsp.Change) {
 	g.doc = c.After
 	if c.After == nil || c.Before == nil {
 		g.forgetLocked()
-		g.pace, g.newest, g.end = pace{first: time.Duration(g.s.firstText.Load())}, place2{}, place2{}
+		g.pace, g.newest, g.end = pace{first: time.Duration(g.s.firstText.Load())}, spot{}, spot{}
 		g.recent = nil
 		if c.After != nil {
 			g.from = c.After.Version
@@ -212,7 +212,7 @@ func (g *suggester) acceptedLocked(sg *suggestion, characters int) {
 	if !ok {
 		return
 	}
-	g.end = place2{g.doc.Version, start + len(sg.item.New)}
+	g.end = spot{g.doc.Version, start + len(sg.item.New)}
 	g.s.start(func(context.Context) { g.s.prefetch(g, g.end) })
 }
 
@@ -409,7 +409,7 @@ func (s *Server) suggest(ctx context.Context, doc *lsp.Document, cursor int, ask
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.asks++
-	me := place2{doc.Version, cursor}
+	me := spot{doc.Version, cursor}
 	if me.version >= g.newest.version {
 		g.newest = me
 		g.tellLocked() // whoever waits for an older place may go
@@ -487,7 +487,7 @@ func (s *Server) suggest(ctx context.Context, doc *lsp.Document, cursor int, ask
 
 // serveLocked answers a place from what has been suggested already, nil when nothing of that is left there. What was
 // shown last and is still alive comes first, so that one text is never replaced by another. g.mu is held.
-func (g *suggester) serveLocked(doc *lsp.Document, at place2) *shown {
+func (g *suggester) serveLocked(doc *lsp.Document, at spot) *shown {
 	serves := func(sg *suggestion) *shown {
 		if !sg.ready && !sg.ended {
 			return nil
@@ -589,7 +589,7 @@ func (s *Server) leave(g *suggester, sg *suggestion) {
 // prefetch asks for what comes behind a suggestion that was accepted just now, so that it is there when the editor
 // asks: while it inserts the text, tells of it, and asks, the model is at work already. It does so only where the
 // tokens have been worth it so far, and never of the embedded engine, which answers at once anyway.
-func (s *Server) prefetch(g *suggester, at place2) {
+func (s *Server) prefetch(g *suggester, at spot) {
 	if s.models.session(session.Completion) == nil || !s.automaticAllowed() || !s.tally.mayPrefetch() {
 		return
 	}
@@ -632,7 +632,7 @@ func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, as
 	g.number++
 	sg := &suggestion{
 		number: g.number, doc: doc, at: cursor, asked: asked, began: time.Now(), cancel: cancel, over: make(chan struct{}),
-		many: g.end == place2{doc.Version, cursor}, prefetched: ahead,
+		many: g.end == spot{doc.Version, cursor}, prefetched: ahead,
 	}
 	for _, v := range g.recent {
 		if v.version > doc.Version {
