@@ -90,7 +90,7 @@ type Exchange struct {
 	endedAt     time.Time
 	steers      []Steer
 	last        sentEvent
-	encore      func() // set before the end
+	encore      func() // runs once after the end; one that is set later never does
 	leaving     string // the outcome, when the script cuts the transport
 }
 
@@ -575,8 +575,11 @@ func (x *Exchange) cancel() {
 
 // after runs once, when the exchange has ended.
 func (x *Exchange) after() {
-	if x.encore != nil {
-		x.encore()
+	x.mu.Lock()
+	encore := x.encore
+	x.mu.Unlock()
+	if encore != nil {
+		encore()
 	}
 	x.srv.exchangeEnded(x)
 	if x.sock != nil {
