@@ -214,7 +214,7 @@ func (r *Rules) relative(name string) (string, bool) {
 		return rel, true
 	}
 	if r.fold {
-		// /Work/x and /work/x are one file here, so the letters do not tell. Compare files.
+		// /Home/x and /home/x are one file here, so the letters do not tell. Compare files.
 		if real, ok := resolve(filepath.Clean(name)); ok {
 			for up := real; ; up = filepath.Dir(up) {
 				if sameFile(up, r.root) {
