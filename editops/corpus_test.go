@@ -56,8 +56,8 @@ const (
 // realEdits returns the corpus, or skips the test when too little of it can be had.
 func realEdits(tb testing.TB) []edited {
 	tb.Helper()
-	if testing.Short() {
-		tb.Skip("real edits are left out with -short")
+	if testing.Short() || raceDetector {
+		tb.Skip("real edits are left out with -short, and under the race detector, which takes ten times as long")
 	}
 	all, failed := loadCorpus()
 	for _, f := range failed {

@@ -103,8 +103,8 @@ func stream(tb testing.TB, old, model string) (*StreamDiff, []time.Duration) {
 // D25: big inputs cost a fixed time a token and memory in proportion, and no push takes longer than a frame
 // has room for. A push that another process interrupts is told from a slow one by repetition.
 func TestD25StreamDiff(t *testing.T) {
-	if testing.Short() {
-		t.Skip("times are not taken with -short")
+	if testing.Short() || raceDetector {
+		t.Skip("times are not taken with -short, and mean nothing under the race detector")
 	}
 	for _, c := range bigTexts {
 		t.Run(c.name, func(t *testing.T) {

@@ -358,8 +358,8 @@ var record = flag.Bool("record", false, "write the quality table to testdata, to
 
 // TestQuality prints how often the engine is right and holds it to what the project promises (on Go).
 func TestQuality(t *testing.T) {
-	if testing.Short() {
-		t.Skip("skipped: -short; it fetches public modules and asks some 10,000 questions")
+	if testing.Short() || raceDetector {
+		t.Skip("skipped: -short or the race detector; it fetches public modules and asks some 10,000 questions")
 	}
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)

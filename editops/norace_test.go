@@ -1,0 +1,5 @@
+//go:build !race
+
+package editops
+
+const raceDetector = false

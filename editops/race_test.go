@@ -1,0 +1,6 @@
+//go:build race
+
+package editops
+
+// raceDetector: times and sizes mean nothing under it, and the corpora take ten times as long.
+const raceDetector = true
