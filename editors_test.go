@@ -70,7 +70,7 @@ type editorRun struct {
 func newEditorRun(t *testing.T, editor, variable, binary string) *editorRun {
 	t.Helper()
 	paths := findEditor(t, editor, variable)
-	home := t.TempDir()
+	home := outlivedDir(t)
 	r := &editorRun{
 		binary:    binary,
 		editor:    paths[variable],
@@ -82,7 +82,7 @@ func newEditorRun(t *testing.T, editor, variable, binary string) *editorRun {
 	// Built up from nothing, so that no setting or key of whoever runs the test reaches the server.
 	r.env = []string{
 		"PATH=" + filepath.Dir(binary) + string(os.PathListSeparator) + os.Getenv("PATH"),
-		"HOME=" + home, "LANG=C.UTF-8", "TERM=xterm-256color", "COLORTERM=truecolor", "TMPDIR=" + t.TempDir(),
+		"HOME=" + home, "LANG=C.UTF-8", "TERM=xterm-256color", "COLORTERM=truecolor", "TMPDIR=" + outlivedDir(t),
 		"XDG_CONFIG_HOME=" + filepath.Join(home, "config"), "XDG_DATA_HOME=" + filepath.Join(home, "data"),
 		"XDG_STATE_HOME=" + filepath.Join(home, "state"), "XDG_CACHE_HOME=" + filepath.Join(home, "cache"),
 		"XDG_RUNTIME_DIR=" + home, "NVIM_LOG_FILE=" + filepath.Join(home, "nvim.log"), "SPARK_TEST_LOG=" + r.serverLog,
@@ -107,6 +107,27 @@ func (r *editorRun) offline() { r.env = append(r.env, "SPARK_PROVIDER=offline") 
 type editorModel struct {
 	t     *testing.T
 	edits chan *loopback.Exchange
+}
+
+// outlivedDir is a directory for a test whose processes may live a moment longer than it does: a server writes its
+// count of tokens when its editor has gone, which is after the test in the editor has ended.
+func outlivedDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "spark-lsp-editors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		end := time.Now().Add(patience)
+		for os.RemoveAll(dir) != nil {
+			if time.Now().After(end) {
+				t.Errorf("%s is still being written to", dir)
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
+	return dir
 }
 
 // model starts a model and makes the server use it. Requests for a completion get an empty answer.
