@@ -46,6 +46,10 @@ func TestForeignProcessID(t *testing.T) {
 	}
 	r := start(t, Program{}, editor.Options{ProcessID: child.Process.Pid})
 	r.alive()
+	// The watcher is a goroutine of its own; a call there and back stands for the tick of a clock.
+	for r.logs.FilterMessageSnippet("not watched").Len() == 0 && r.ctx.Err() == nil {
+		r.alive()
+	}
 	if n := r.logs.FilterMessageSnippet("not watched").Len(); n != 1 {
 		t.Errorf("%d log entries", n)
 	}
