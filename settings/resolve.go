@@ -162,9 +162,6 @@ func (r *Resolved) EditorNamesEndpoint() bool {
 	return r.BaseURL != r.urls[UserFile] && r.BaseURL != r.urls[Environment]
 }
 
-// HasKey reports whether a key exists at all, wherever it may go, and its source.
-func (r *Resolved) HasKey() (Source, bool) { return r.keyFrom, r.key != "" }
-
 // Loopback reports whether the endpoint is on this machine.
 func (r *Resolved) Loopback() bool { return onThisMachine(r.BaseURL) }
 
@@ -203,7 +200,7 @@ func (r *Resolved) AutomaticAllowed() bool {
 	return r.sources["provider"] != Default && r.Provider != "auto" || r.keyFrom == UserFile || r.Loopback()
 }
 
-// keyNames are the settings that hold a key. Only the user file may have them; from an editor they are refused,
+// keyName is the setting that holds a key. The user file and the environment may have it; from an editor it is refused,
 // since editors mix the workspace's files into what they send.
 const keyName = "apiKey"
 
