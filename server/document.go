@@ -91,6 +91,13 @@ func (s *Server) document(uri string) *document {
 	return s.docs[uri]
 }
 
+// version is that of the document as the editor last told it.
+func (d *document) version() int32 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.doc.Version
+}
+
 // remembered is how many edits of a document are remembered.
 const remembered = 200
 

@@ -1,0 +1,264 @@
+package server
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/spark-lsp/spark-lsp/editops"
+	"github.com/spark-lsp/spark-lsp/lsp"
+	"github.com/spark-lsp/spark-lsp/prompt"
+	"github.com/spark-lsp/spark-lsp/session"
+)
+
+// fimWindow bounds, in bytes on each side of the cursor, what models without messages are shown.
+const fimWindow = 256 << 10
+
+// lineTokens bounds an answer that has room for one line only, in tokens.
+const lineTokens = 64
+
+// patience is how long a response that already says something is waited for to come to a good end, before it is
+// shown as far as its last whole line.
+const patience = 150 * time.Millisecond
+
+// startSuggestion asks the model. g.mu is held; nothing here waits. It returns nil for a document that is long gone.
+func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, asked trigger, ahead bool) *suggestion {
+	if doc.Version < g.from {
+		return nil // too long ago to carry the answer over what has happened since
+	}
+	ctx, cancel := context.WithCancel(s.root)
+	g.number++
+	sg := &suggestion{
+		number: g.number, doc: doc, at: cursor, asked: asked, began: time.Now(), cancel: cancel, over: make(chan struct{}),
+		many: g.end == spot{doc.Version, cursor}, prefetched: ahead,
+	}
+	for _, v := range g.recent {
+		if v.version > doc.Version {
+			sg.edits = append(sg.edits, v)
+		}
+	}
+	start := doc.Text.LineStart(doc.Text.LineAt(cursor))
+	sg.item = anchored(doc.Text, start, cursor, cursor, "")
+	var model Model = s.cfg.Engine
+	if sess := s.models.session(session.Completion); sess != nil && (asked == byHand || s.automaticAllowed()) {
+		model = sess
+	}
+	s.tally.add(func(c *counts) { c.Requests++ })
+	before := g.asked
+	g.asked = sg
+	s.start(func(context.Context) {
+		defer cancel()
+		defer close(sg.over)
+		defer s.working()()
+		if before != nil {
+			// It is ended or abandoned; the model is told that before it is asked anything new. A response that is slow to
+			// let go must not hold this one.
+			t := time.NewTimer(grace)
+			defer t.Stop()
+			select {
+			case <-before.over:
+			case <-t.C:
+			}
+		}
+		s.runSuggestion(ctx, g, sg, model, ahead)
+	})
+	return sg
+}
+
+// runSuggestion reads the response, decides when it is good enough to be shown, and lets everybody know.
+func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion, model Model, ahead bool) {
+	t := sg.doc.Text
+	path := s.relative(sg.doc.URI)
+	p := prompt.Completion(prompt.Input{Path: path, Language: sg.doc.LanguageID, Text: t, Cursor: sg.at})
+	req := session.Request{
+		Job: session.Completion, Base: parts(p.Base), Input: parts(p.Input), Explicit: sg.asked != automatic,
+		FIM: session.FIM{
+			Path: path, Language: sg.doc.LanguageID,
+			Prefix: t.Slice(max(0, sg.at-fimWindow), sg.at),
+			Suffix: t.Slice(sg.at, min(t.Len(), sg.at+fimWindow)),
+		},
+		MaxOutputTokens: s.options().CompletionMaxTokens,
+		CacheKey:        s.cacheKey(sg.doc.URI),
+	}
+	cutter := newCutter(sg.doc, sg.at, sg.many)
+	if !cutter.multiline() {
+		req.MaxOutputTokens = min(req.MaxOutputTokens, lineTokens)
+	}
+	if ahead {
+		req.MaxOutputTokens = min(req.MaxOutputTokens, prefetchTokens)
+	}
+	deleted := s.deletedBefore(sg)
+	if model != Model(s.cfg.Engine) && sg.asked != byHand && !ahead {
+		s.start(func(context.Context) { s.standIn(ctx, g, sg, req, deleted) })
+	}
+	var failure error
+	asked := time.Now()
+	var first time.Time
+	for ev, err := range model.Stream(ctx, req) {
+		if err != nil {
+			failure = err
+			break
+		}
+		if ev.Kind != session.Delta {
+			continue
+		}
+		if first.IsZero() {
+			first = time.Now()
+			s.log.Debug("completion: first text", zap.Duration("after", first.Sub(asked)))
+		}
+		g.heard(sg, len(ev.Text), first.Sub(asked))
+		if cutter.push(ev.Text) {
+			break // leaving the loop abandons the rest of the answer
+		}
+		if item, ok := cutter.lines(); ok && time.Since(first) > patience && !deleted.undoneBy(item) {
+			g.show(sg, item, true)
+		} else {
+			g.show(sg, cutter.whole(), false)
+		}
+	}
+	if failure != nil && first.IsZero() && ctx.Err() == nil && model != Model(s.cfg.Engine) {
+		// No network, no key that fits, no room in the limits: what works without any of them still works.
+		s.log.Info("completion: the embedded engine answers for a model that cannot", zap.Error(failure))
+		failure = nil
+		for ev, err := range s.cfg.Engine.Stream(ctx, req) {
+			if err != nil || ev.Kind == session.Delta && cutter.push(ev.Text) {
+				break
+			}
+		}
+	}
+	item := cutter.whole()
+	if deleted.undoneBy(item) {
+		s.log.Debug("completion: would bring back what was just deleted", zap.Int("suggestion", sg.number))
+		item = cutter.suggestion("")
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s.tally.add(func(c *counts) { c.Tokens += tokens(sg.bytes) })
+	if sg.dead {
+		return
+	}
+	if strings.HasPrefix(item.New, sg.item.New) || !sg.ready {
+		sg.item = item
+	}
+	sg.ended = true
+	if ctx.Err() == nil {
+		sg.err = failure
+	}
+	g.tellLocked()
+}
+
+// heard notes that a response has said more.
+func (g *suggester) heard(sg *suggestion, bytes int, first time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	sg.bytes += bytes
+	if !sg.spoke {
+		sg.spoke = true
+		g.pace.spoke(first)
+		g.s.firstText.Store(int64(g.pace.first)) // the next document begins with it
+	}
+}
+
+// show makes more of a response known, and with ready fit to be shown. What may have been shown is only ever replaced
+// by what extends it.
+func (g *suggester) show(sg *suggestion, item editops.Suggestion, ready bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if sg.dead || sg.ready && (!ready || !strings.HasPrefix(item.New, sg.item.New)) {
+		return
+	}
+	if item.New == sg.item.New && ready == sg.ready {
+		return
+	}
+	sg.item = item
+	sg.ready = ready
+	g.tellLocked()
+}
+
+// standIn lets the embedded engine answer in the model's place when the model is slow to speak (D21). It says nothing
+// unless it is fairly sure. Once shown, its text stays: the model's is taken only where it extends it, since nothing
+// that a user looks at is ever replaced. ctx ends with the model's response.
+func (s *Server) standIn(ctx context.Context, g *suggester, sg *suggestion, req session.Request, deleted *removal) {
+	g.mu.Lock()
+	deadline := g.pace.deadline()
+	g.mu.Unlock()
+	t := time.NewTimer(deadline - time.Since(sg.began))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+		return
+	}
+	item, ok := s.engineSays(ctx, sg, req, deleted)
+	if !ok {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if sg.spoke || sg.dead || sg.ended {
+		return
+	}
+	sg.item, sg.ready = item, true
+	s.log.Debug("completion: the embedded engine stands in", zap.Int("suggestion", sg.number), zap.Duration("after", time.Since(sg.began)))
+	g.tellLocked()
+}
+
+// engineSays is what the embedded engine would suggest unasked; ok is false when it is not sure of anything.
+func (s *Server) engineSays(ctx context.Context, sg *suggestion, req session.Request, deleted *removal) (item editops.Suggestion, ok bool) {
+	req.Explicit = false
+	cutter := newCutter(sg.doc, sg.at, false)
+	for ev, err := range s.cfg.Engine.Stream(ctx, req) {
+		if err != nil {
+			return item, false
+		}
+		if ev.Kind == session.Delta && cutter.push(ev.Text) {
+			break
+		}
+	}
+	item = cutter.whole()
+	return item, cutter.stopper.Text() != "" && item.Rest() != "" && !deleted.undoneBy(item)
+}
+
+// deletedBefore is what the user deleted just before a suggestion was asked for, nil for nothing, and for somebody who
+// asks by hand: they may have it back.
+func (s *Server) deletedBefore(sg *suggestion) *removal {
+	d := s.document(sg.doc.URI)
+	if d == nil || sg.asked == byHand {
+		return nil
+	}
+	past := d.log.history()
+	if d.version() != sg.doc.Version {
+		return nil // the history is about another text already
+	}
+	return justDeleted(sg.doc, sg.at, past)
+}
+
+// prefetch asks for what comes behind a suggestion that was accepted just now, so that it is there when the editor
+// asks: while it inserts the text, tells of it, and asks, the model is at work already. It does so only where the
+// tokens have been worth it so far, and never of the embedded engine, which answers at once anyway.
+func (s *Server) prefetch(g *suggester, at spot) {
+	if s.models.session(session.Completion) == nil || !s.automaticAllowed() || !s.tally.mayPrefetch() {
+		return
+	}
+	o := s.options()
+	if !o.Enabled || s.paused.Load() || o.CompletionAutomatic == "off" {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	doc := g.doc
+	if doc == nil || doc.Version != at.version || s.secret(doc) {
+		return
+	}
+	if sg := g.cur; sg != nil && sg.doc.Version == at.version {
+		return // the editor was faster
+	}
+	g.dropLocked()
+	if g.cur = s.startSuggestion(g, doc, at.cursor, automatic, true); g.cur == nil {
+		return
+	}
+	s.tally.add(func(c *counts) { c.Prefetched++ })
+	s.log.Debug("completion: asks ahead", zap.Int("suggestion", g.cur.number))
+}
