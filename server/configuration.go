@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"strings"
 
 	"go.lsp.dev/protocol"
@@ -21,20 +22,22 @@ func editorLayer(raw []byte) settings.Layer {
 	if len(raw) == 0 || json.Unmarshal(raw, &m) != nil {
 		return settings.Layer{}
 	}
-	layer := settings.Layer{}
-	flat := settings.Flatten(m)
-	for key, value := range flat {
-		// Bare options share their object with what other servers of the same family want from it (editorInfo of
-		// the Copilot dialect), so only keys that are ours are read.
-		if settings.Known(key) {
-			layer[key] = value
+	ours := map[string]any{} // what stands under "spark" is meant for us, and unknown names in it are told
+	for key, value := range m {
+		if inner, ok := strings.CutPrefix(key, section+"."); ok {
+			ours[inner] = value
+			delete(m, key)
 		}
 	}
-	for key, value := range flat { // what stands under "spark" is meant for us, and said so
-		if inner, ours := strings.CutPrefix(key, section+"."); ours {
-			layer[inner] = value
-		}
+	if under, ok := m[section].(map[string]any); ok {
+		maps.Copy(ours, under)
+		delete(m, section)
 	}
+	layer := settings.Flatten(m)
+	// Bare options share their object with what other servers of the same family want from it (editorInfo of
+	// the Copilot dialect), so only keys that are ours are read.
+	maps.DeleteFunc(layer, func(key string, _ any) bool { return !settings.Known(key) })
+	maps.Copy(layer, settings.Flatten(ours))
 	return layer
 }
 

@@ -92,6 +92,17 @@ type Options struct {
 	// CompletionMaxTokens bounds one completion's answer, in tokens.
 	CompletionMaxTokens int `key:"completion.maxTokens" env:"SPARK_COMPLETION_MAX_TOKENS" min:"1" max:"2000" default:"200"`
 
+	// CompletionLanguages switches automatic completions by language id, as in {"markdown": false, "*": true}; "*"
+	// speaks for languages that are not named. Entries of several sources are joined. What is asked for by hand is
+	// always answered.
+	CompletionLanguages Languages `key:"completion.languages" env:"SPARK_COMPLETION_LANGUAGES" default:"{\"*\": true}"`
+
+	// Actions are code actions of your own: a list of tables with a title, an instruction for the model, and, where
+	// wanted, a kind ("refactor.rewrite" if none is given), the languages (ids) in which it is offered, and the
+	// context that it is sent with. Lists of several sources are joined; of two with the same title the stronger
+	// source's is taken.
+	Actions []Action `key:"actions"`
+
 	// Undojoin is set by the Neovim configuration whose applyEdit handler joins the edits of one action into
 	// one undo step; it allows live delivery there.
 	Undojoin bool `key:"undojoin" default:"false"`

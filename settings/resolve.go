@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -220,7 +219,7 @@ func Resolve(l Layers) (*Resolved, []Problem) {
 		src    Source
 		values Layer
 	}{{UserFile, l.UserFile}, {Environment, l.Environment}, {Editor, l.Editor}} {
-		for _, key := range sortedKeys(layer.values) {
+		for _, key := range slices.Sorted(maps.Keys(layer.values)) {
 			val := layer.values[key]
 			if key == keyName {
 				if layer.src == Editor {
@@ -239,7 +238,7 @@ func Resolve(l Layers) (*Resolved, []Problem) {
 			}
 			o, ok := find(key)
 			if !ok {
-				problems = append(problems, Problem{key, layer.src, "unknown setting" + nearest(key)})
+				problems = append(problems, Problem{key, layer.src, "unknown setting" + nearest(key, layer.src)})
 				continue
 			}
 			if msg := o.set(v, val); msg != "" {
@@ -294,6 +293,10 @@ func Flatten(m map[string]any) Layer {
 			switch v := v.(type) {
 			case nil:
 			case map[string]any:
+				if o, ok := find(prefix + k); ok && o.table() {
+					l[prefix+k] = v
+					continue
+				}
 				walk(prefix+k+".", v)
 			default:
 				l[prefix+k] = v
@@ -304,116 +307,24 @@ func Flatten(m map[string]any) Layer {
 	return l
 }
 
-// option is one declared setting, read from Options' struct tags.
-type option struct {
-	key, fallback string
-	env, oneof    []string
-	min, max      *int
-	field         int
-}
-
-// declared is computed once from the type; it never changes.
-var declared = func() []option {
-	var out []option
-	t := reflect.TypeFor[Options]()
-	for i := range t.NumField() {
-		tag := t.Field(i).Tag
-		o := option{key: tag.Get("key"), fallback: tag.Get("default"), field: i}
-		if s := tag.Get("env"); s != "" {
-			o.env = strings.Split(s, ",")
-		}
-		if s := tag.Get("oneof"); s != "" {
-			o.oneof = strings.Split(s, ",")
-		}
-		if n, err := strconv.Atoi(tag.Get("min")); err == nil {
-			o.min = &n
-		}
-		if n, err := strconv.Atoi(tag.Get("max")); err == nil {
-			o.max = &n
-		}
-		out = append(out, o)
-	}
-	return out
-}()
-
-func find(key string) (option, bool) {
-	i := slices.IndexFunc(declared, func(o option) bool { return o.key == key })
-	if i < 0 {
-		return option{}, false
-	}
-	return declared[i], true
-}
-
-// set stores val in the option's field of v and returns "", or says in words why it cannot.
-func (o option) set(v reflect.Value, val any) string {
-	f := v.Field(o.field)
-	switch f.Kind() {
-	case reflect.Bool:
-		switch x := val.(type) {
-		case bool:
-			f.SetBool(x)
-			return ""
-		case string:
-			b, err := strconv.ParseBool(x)
-			if err != nil {
-				return fmt.Sprintf("%q is neither true nor false", x)
-			}
-			f.SetBool(b)
-			return ""
-		}
-		return fmt.Sprintf("%v is neither true nor false", val)
-	case reflect.Int:
-		n, ok := toInt(val)
-		if !ok {
-			return fmt.Sprintf("%v is not a whole number", val)
-		}
-		if o.min != nil && n < *o.min || o.max != nil && n > *o.max {
-			return fmt.Sprintf("%d is not between %d and %d", n, *o.min, *o.max)
-		}
-		f.SetInt(int64(n))
-		return ""
-	}
-	s, ok := val.(string)
-	if !ok {
-		return fmt.Sprintf("%v is not a string", val)
-	}
-	if len(o.oneof) > 0 && !slices.Contains(o.oneof, s) {
-		return fmt.Sprintf("%q is not one of %s", s, strings.Join(o.oneof, ", "))
-	}
-	if strings.HasSuffix(o.key, "aseURL") && s != "" {
-		u, err := url.Parse(s)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return fmt.Sprintf("%q is not an http or https address", s)
-		}
-		if u.User != nil {
-			return "must not contain a user or password"
-		}
-	}
-	f.SetString(s)
-	return ""
-}
-
-func toInt(val any) (int, bool) {
-	switch x := val.(type) {
-	case int:
-		return x, true
-	case int64:
-		return int(x), true
-	case float64:
-		return int(x), x == float64(int(x))
-	case string:
-		n, err := strconv.Atoi(x)
-		return n, err == nil
-	}
-	return 0, false
-}
-
 // nearest names the declared key that looks most like an unknown one, when one does.
-func nearest(key string) string {
-	best, bestDist := "", len(key)/2+1
+func nearest(key string, src Source) string {
+	var keys []string
 	for _, o := range declared {
-		if d := distance(strings.ToLower(key), strings.ToLower(o.key)); d < bestDist {
-			best, bestDist = o.key, d
+		keys = append(keys, o.key)
+	}
+	if src != Editor {
+		keys = append(keys, keyName)
+	}
+	return didYouMean(key, keys)
+}
+
+// didYouMean names the one of several words that looks most like a wrong one, when one does.
+func didYouMean(wrong string, words []string) string {
+	best, bestDist := "", len(wrong)/2+1
+	for _, w := range words {
+		if d := distance(strings.ToLower(wrong), strings.ToLower(w)); d < bestDist {
+			best, bestDist = w, d
 		}
 	}
 	if best == "" {
@@ -442,15 +353,6 @@ func distance(a, b string) int {
 	return prev[len(b)]
 }
 
-func sortedKeys(l Layer) []string {
-	keys := make([]string, 0, len(l))
-	for k := range l {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
 // Known reports whether a dotted key names a setting, or the key that only other sources may hold.
 func Known(key string) bool {
 	_, ok := find(key)
@@ -466,7 +368,7 @@ func Update(old, later Layer) (Layer, []Problem) {
 	}
 	var problems []Problem
 	scratch := reflect.New(reflect.TypeFor[Options]()).Elem()
-	for _, key := range sortedKeys(later) {
+	for _, key := range slices.Sorted(maps.Keys(later)) {
 		if o, ok := find(key); ok {
 			if msg := o.set(scratch, later[key]); msg != "" {
 				problems = append(problems, Problem{key, Editor, msg})
