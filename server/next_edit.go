@@ -51,7 +51,7 @@ type versionedURI struct {
 func (s *Server) nextEdit(_ context.Context, snap *lsp.Snapshot, p *nextEditParams) (any, error) {
 	none := nextEditList{Edits: []nextEdit{}}
 	doc, ok := snap.Get(p.TextDocument.URI)
-	if !ok || !s.options().Enabled || s.paused.Load() || s.options().CompletionAutomatic == "off" || s.secret(doc) {
+	if !ok || !s.automatic(doc) {
 		return none, nil
 	}
 	o, ok := s.proposeEdit(doc, false)

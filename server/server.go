@@ -167,6 +167,3 @@ func (s *Server) guard(what string) {
 		s.log.Error("a bug in spark-lsp", zap.String("in", what), zap.String("panic", fmt.Sprintf("%T", p)), zap.Stack("stack"))
 	}
 }
-
-// options is the configuration in force.
-func (s *Server) options() *settings.Resolved { return s.resolved.Load() }

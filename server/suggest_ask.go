@@ -242,14 +242,10 @@ func (s *Server) prefetch(g *suggester, at spot) {
 	if s.models.session(session.Completion) == nil || !s.automaticAllowed() || !s.tally.mayPrefetch() {
 		return
 	}
-	o := s.options()
-	if !o.Enabled || s.paused.Load() || o.CompletionAutomatic == "off" {
-		return
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	doc := g.doc
-	if doc == nil || doc.Version != at.version || s.secret(doc) {
+	if doc == nil || doc.Version != at.version || !s.automatic(doc) {
 		return
 	}
 	if sg := g.cur; sg != nil && sg.doc.Version == at.version {

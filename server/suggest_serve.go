@@ -38,7 +38,7 @@ func (s *Server) suggest(ctx context.Context, doc *lsp.Document, cursor int, ask
 	if d == nil || !s.options().Enabled {
 		return nil, nil
 	}
-	if asked != byHand && (s.paused.Load() || s.options().CompletionAutomatic == "off" || s.secret(doc)) {
+	if asked != byHand && !s.automatic(doc) {
 		return nil, nil
 	}
 	g := &d.suggester
