@@ -15,6 +15,7 @@ import (
 	"github.com/spark-lsp/spark-lsp/lsp"
 	"github.com/spark-lsp/spark-lsp/prompt"
 	"github.com/spark-lsp/spark-lsp/session"
+	"github.com/spark-lsp/spark-lsp/settings"
 )
 
 // editArgument is the argument of spark-lsp.edit.
@@ -43,6 +44,7 @@ type task struct {
 	text        *lsp.Text // doc without the spark comment
 	seen        [2]int    // the region in text
 	instruction string
+	format      prompt.Format // of the answer
 }
 
 // errNoInstruction is what a person is told who asked for an edit without saying which.
@@ -222,12 +224,9 @@ func (s *Server) forget(e *edit) {
 // runEdit asks the model, turns what it says into edits while it says it, and sees them into the buffer.
 func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model) {
 	t := e.task
-	p := prompt.Edit(prompt.Input{
-		Path: s.relative(t.doc.URI), Language: t.doc.LanguageID,
-		Text: t.text, Start: t.seen[0], End: t.seen[1], Instruction: t.instruction,
-	})
 	region := t.doc.Text.Slice(t.start, t.end)
-	diff := editops.NewStreamDiff(region, editops.StreamOptions{LineEnd: lineEnd(t.doc.Text), Markdown: t.doc.LanguageID == "markdown"})
+	ans := newAnswer(t.format, region, t)
+	p := s.editPrompt(t)
 	report := s.reportEdit(ctx, e)
 	s.mu.Lock()
 	e.progress = report.progress
@@ -250,28 +249,19 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model)
 	})
 	var failure error
 	complete := false
-	for ev, err := range model.Stream(asking, req) {
-		if failure = err; failure == nil {
-			switch ev.Kind {
-			case session.Delta:
-				report.text(ev.Text)
-				failure = d.push(e.stream, diff, diff.Push(ev.Text))
-			case session.Done:
-				report.tokens = ev.Usage.Output
-				if complete = ev.Reason == session.Complete; !complete {
-					failure = fmt.Errorf("the model stopped early (%s)", ev.Reason)
-				}
-			}
+	for {
+		complete, failure = s.hear(asking, e, d, model, req, ans, report)
+		if complete && failure == nil && t.format == prompt.Region && report.blank() && strings.TrimSpace(region) != "" && !asksForDeletion(t.instruction) {
+			failure = errNothing // a model that is confused, cut off or filtered looks just like that
 		}
-		if failure != nil {
+		if complete && failure == nil {
+			failure = d.push(e.stream, ans, ans.Finish())
+		}
+		again := ans.Again()
+		if again == "" || !complete || failure != nil {
 			break
 		}
-	}
-	if complete && failure == nil && report.blank() && strings.TrimSpace(region) != "" && !asksForDeletion(t.instruction) {
-		failure = errNothing // a model that is confused, cut off or filtered looks just like that
-	}
-	if complete && failure == nil {
-		failure = d.push(e.stream, diff, diff.Finish())
+		req.Input = parts(s.againPrompt(t, ans, again).Input)
 	}
 	d.mu.Lock()
 	if complete && failure == nil {
@@ -296,17 +286,62 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model)
 	if asking.Err() != nil && errors.Is(failure, context.Canceled) {
 		failure = nil
 	}
-	report.done(outcome{state: st, reason: reason, failure: failure, cancelled: ctx.Err() != nil, rest: rest, wrote: wrote})
+	report.done(outcome{state: st, reason: reason, failure: failure, cancelled: ctx.Err() != nil, rest: rest, wrote: wrote, left: ans.Left()})
+}
+
+// hear takes one response of the model's. complete says that it came to its own end.
+func (s *Server) hear(ctx context.Context, e *edit, d *document, model Model, req session.Request, ans answer, report *editReport) (complete bool, failure error) {
+	for ev, err := range model.Stream(ctx, req) {
+		if failure = err; failure == nil {
+			switch ev.Kind {
+			case session.Delta:
+				report.text(ev.Text)
+				failure = d.push(e.stream, ans, ans.Push(ev.Text))
+			case session.Done:
+				report.tokens += ev.Usage.Output
+				if complete = ev.Reason == session.Complete; !complete {
+					failure = fmt.Errorf("the model stopped early (%s)", ev.Reason)
+				}
+			}
+		}
+		if failure != nil {
+			break
+		}
+	}
+	return complete, failure
+}
+
+// editPrompt is what the model reads of a task.
+func (s *Server) editPrompt(t task) prompt.Prompt {
+	in := prompt.Input{
+		Path: s.relative(t.doc.URI), Language: t.doc.LanguageID,
+		Text: t.text, Start: t.seen[0], End: t.seen[1], Instruction: t.instruction,
+	}
+	if t.format == prompt.Hunks {
+		return prompt.EditHunks(in, prompt.HunkSyntaxFor(s.options().For(settings.Edit).Model))
+	}
+	return prompt.Edit(in)
+}
+
+// againPrompt asks once more for what of an answer could not be used. The file is the one that the answer has made so
+// far; what the user has typed meanwhile is none of the model's business.
+func (s *Server) againPrompt(t task, ans answer, again string) prompt.Prompt {
+	if h, ok := ans.(*hunkAnswer); ok {
+		t.text = lsp.NewText(h.Text())
+		t.seen = [2]int{min(t.seen[0], t.text.Len()), min(t.seen[1], t.text.Len())}
+	}
+	t.instruction += "\n\n" + again
+	return s.editPrompt(t)
 }
 
 // push hands new edits of a stream to the document's machine.
-func (d *document) push(stream delivery.StreamID, diff *editops.StreamDiff, edits []editops.Edit) error {
-	if err := diff.Err(); err != nil {
+func (d *document) push(stream delivery.StreamID, ans answer, edits []editops.Edit) error {
+	if err := ans.Err(); err != nil {
 		return err
 	}
 	// Also without edits: a kept line can be what completes the hunk above it.
 	d.mu.Lock()
-	d.machine.Push(stream, edits, diff.Settled())
+	d.machine.Push(stream, edits, ans.Settled())
 	d.moveLocked()
 	d.mu.Unlock()
 	return nil

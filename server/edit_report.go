@@ -68,6 +68,7 @@ type outcome struct {
 	cancelled bool   // by the user, in words
 	rest      bool   // something was said that is not in the buffer
 	wrote     bool   // something is in the buffer
+	left      string // what of a complete answer could not be used, in words
 }
 
 // done ends the progress, and shows a message where the user must know more than that it is over.
@@ -81,7 +82,7 @@ func (r *editReport) done(o outcome) {
 	switch {
 	case o.cancelled:
 		word = "stopped" + kept
-	case errors.Is(o.failure, errNothing):
+	case errors.Is(o.failure, errNothing), errors.Is(o.failure, errNoHunks):
 		word, warn = "nothing to do", o.failure.Error()
 	case o.failure != nil:
 		word = "failed"
@@ -99,6 +100,8 @@ func (r *editReport) done(o outcome) {
 		warn = "the edit could not be placed: " + o.reason
 	case o.state == delivery.Stopped:
 		word = "stopped"
+	case o.left != "":
+		word, warn = "done in part", o.left
 	}
 	if warn != "" && o.rest {
 		warn += ". The code actions offer the rest, another try, and to take it back"
