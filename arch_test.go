@@ -9,6 +9,7 @@ import (
 	"io"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -111,6 +112,51 @@ func TestImportDirections(t *testing.T) {
 				t.Errorf("%s imports %s, but may only import %v: %s", name, imp, room.external, room.why)
 			}
 		}
+	}
+}
+
+// TestOnlyTheGateSends holds that in server a session is opened and closed in models.go and asked in gate.go, and
+// named nowhere else: what is sent past the gate is sent unmasked.
+func TestOnlyTheGateSends(t *testing.T) {
+	fset := token.NewFileSet()
+	files, err := filepath.Glob("server/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	asked := false
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		base := filepath.Base(name)
+		ast.Inspect(f, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			where := fset.Position(sel.Pos())
+			switch x := sel.X.(type) {
+			case *ast.Ident:
+				if x.Name == "session" && (sel.Sel.Name == "Session" || sel.Sel.Name == "Open") && base != "models.go" && base != "gate.go" {
+					t.Errorf("%s: session.%s: ask s.model(job), the door behind the gate", where, sel.Sel.Name)
+				}
+			case *ast.SelectorExpr:
+				if x.Sel.Name == "models" && sel.Sel.Name == "session" {
+					asked = asked || base == "gate.go"
+					if base != "gate.go" {
+						t.Errorf("%s: %s.session: ask s.model(job), the door behind the gate", where, x.Sel.Name)
+					}
+				}
+			}
+			return true
+		})
+	}
+	if !asked {
+		t.Error("gate.go asks no session: does this test still look at the right names?")
 	}
 }
 

@@ -105,7 +105,7 @@ func (s *Server) codeAction(_ context.Context, snap *lsp.Snapshot, p *protocol.C
 		if a.offered != nil {
 			offered, reason = a.offered(s, at)
 		}
-		if offered && a.model && s.models.session(session.Edit) == nil {
+		if offered && a.model && !s.hasModel(session.Edit) {
 			offered, reason = false, "the embedded engine follows no instructions; set SPARK_API_KEY, or run 'spark-lsp loopback' to try it"
 		}
 		if !offered && (reason == "" || !s.client.CodeActionDisabled) {

@@ -202,10 +202,7 @@ func (s *Server) startEdit(at place, instruction string) error {
 	e.id = s.lastEdit
 	s.edits[e.id] = e
 	s.mu.Unlock()
-	model := Model(s.cfg.Engine)
-	if sess := s.models.session(session.Edit); sess != nil {
-		model = sess
-	}
+	model := s.model(session.Edit)
 	s.start(func(context.Context) {
 		defer cancel()
 		defer s.forget(e)
@@ -236,7 +233,7 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model)
 	req := session.Request{
 		Job: session.Edit, Base: parts(p.Base), Input: parts(p.Input), Explicit: true,
 		MaxOutputTokens: maxEditTokens(len(region)),
-		CacheKey:        s.cacheKey(t.doc.URI),
+		CacheKey:        t.doc.URI,
 	}
 
 	// What ends the edit on the editor's side (the user takes it back, closes the document) ends the answer too,

@@ -2,8 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -129,11 +127,4 @@ func sentence(err error) string {
 		return e.Error() + "; try again in a moment"
 	}
 	return e.Error()
-}
-
-// cacheKey shards the endpoint's prompt cache by document: one key for all would exceed what an endpoint routes
-// to one machine (wire.md section 6). It is a hash, since a path may tell more than the endpoint need know.
-func (s *Server) cacheKey(uri string) string {
-	sum := sha256.Sum256([]byte(uri))
-	return "spark-lsp:" + hex.EncodeToString(sum[:8])
 }

@@ -75,7 +75,15 @@ func (m *models) use(wanted map[session.Job]session.Config, ended func(*session.
 	}
 }
 
-// session returns who answers a job, nil for the embedded engine.
+// status is what a job's session says of its endpoint; ok is false for the embedded engine.
+func (m *models) status(job session.Job) (st session.Status, ok bool) {
+	if sess := m.session(job); sess != nil {
+		return sess.Status(), true
+	}
+	return st, false
+}
+
+// session returns who answers a job, nil for the embedded engine. Only the gate asks it anything.
 func (m *models) session(job session.Job) *session.Session {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -124,10 +132,10 @@ func (s *Server) chooseModels() {
 		s.start(func(context.Context) { old.Close() })
 	})
 	for job, base := range bases {
-		if sess := s.models.session(job); sess != nil {
+		if m, ok := s.model(job).(Warmer); ok {
 			// A base that is warm already costs nothing, and a failed warm-up neither: the first request goes in full
 			// and says what is wrong.
-			s.start(func(ctx context.Context) { _ = sess.Warm(ctx, job, parts(base())) })
+			s.start(func(ctx context.Context) { _ = m.Warm(ctx, job, parts(base())) })
 		}
 	}
 }

@@ -61,6 +61,7 @@ type Server struct {
 	activity       activity
 
 	models   models
+	shards   shards
 	consents *consents
 	usage    *usage
 
@@ -90,6 +91,7 @@ func New(cfg Config) *Server {
 		rules:    map[string]*privacy.Rules{},
 		warned:   map[string]bool{},
 		warnings: cfg.Warnings,
+		shards:   newShards(),
 		consents: openConsents(cfg.StateDir),
 		usage:    newUsage(cfg.StateDir, time.Now),
 	}

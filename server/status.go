@@ -36,8 +36,7 @@ type status struct {
 func (s *Server) status() status {
 	o := s.options()
 	st := status{Provider: "offline", State: "ready"}
-	if sess := s.models.session(session.Edit); sess != nil {
-		now := sess.Status()
+	if now, ok := s.models.status(session.Edit); ok {
 		st.Provider, st.Model, st.Tier = o.For(settings.Edit).Provider, now.Model, now.Tier
 		st.State, st.Message, st.Transport, st.Warm = string(now.State), now.Message, string(now.Transport), now.Warm
 		switch now.State {

@@ -42,8 +42,8 @@ func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, as
 	start := doc.Text.LineStart(doc.Text.LineAt(cursor))
 	sg.item = anchored(doc.Text, start, cursor, cursor, "")
 	var model Model = s.cfg.Engine
-	if sess := s.models.session(session.Completion); sess != nil && (asked == byHand || s.automaticAllowed()) {
-		model = sess
+	if s.hasModel(session.Completion) && (asked == byHand || s.automaticAllowed()) {
+		model = s.model(session.Completion)
 	}
 	s.tally.add(func(c *counts) { c.Requests++ })
 	before := g.asked
@@ -80,7 +80,7 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 			Suffix: t.Slice(sg.at, min(t.Len(), sg.at+fimWindow)),
 		},
 		MaxOutputTokens: s.options().CompletionMaxTokens,
-		CacheKey:        s.cacheKey(sg.doc.URI),
+		CacheKey:        sg.doc.URI,
 	}
 	cutter := newCutter(sg.doc, sg.at, sg.many)
 	if !cutter.multiline() {
@@ -239,7 +239,7 @@ func (s *Server) deletedBefore(sg *suggestion) *removal {
 // asks: while it inserts the text, tells of it, and asks, the model is at work already. It does so only where the
 // tokens have been worth it so far, and never of the embedded engine, which answers at once anyway.
 func (s *Server) prefetch(g *suggester, at spot) {
-	if s.models.session(session.Completion) == nil || !s.automaticAllowed() || !s.tally.mayPrefetch() {
+	if !s.hasModel(session.Completion) || !s.automaticAllowed() || !s.tally.mayPrefetch() {
 		return
 	}
 	g.mu.Lock()
