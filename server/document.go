@@ -32,6 +32,7 @@ type document struct {
 	bringing bool
 	done     []*edit // ended ones that can still be accepted or taken back, oldest first
 	pumping  bool
+	drawing  bool          // a shell is being told what to draw (see draw)
 	wake     chan struct{} // capacity 1: something changed for the pump, or for those who watch an edit
 	moved    chan struct{} // closed and replaced whenever the machine has moved
 }
@@ -142,6 +143,10 @@ const kept = 8
 func (d *document) begunLocked(e *edit) {
 	d.running[e.stream] = e
 	d.moveLocked()
+	if !d.drawing && d.s.profile().Name == "spark" {
+		d.drawing = true
+		d.s.start(d.draw)
+	}
 }
 
 // endedLocked keeps an edit that has ended for as long as it can be accepted or taken back. d.mu is held.
@@ -152,12 +157,14 @@ func (d *document) endedLocked(e *edit) {
 		d.machine.Forget(d.done[0].stream)
 		d.done = d.done[1:]
 	}
+	d.moveLocked()
 }
 
 // forgetLocked drops an ended edit. d.mu is held.
 func (d *document) forgetLocked(e *edit) {
 	d.machine.Forget(e.stream)
 	d.done = slices.DeleteFunc(d.done, func(o *edit) bool { return o == e })
+	d.moveLocked()
 }
 
 // moveLocked tells the pump and everybody who watches that the machine has moved. d.mu is held.

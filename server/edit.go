@@ -164,6 +164,10 @@ func (s *Server) startEdit(at place, instruction string) error {
 	if d == nil {
 		return lsp.ErrContentModified
 	}
+	s.mu.Lock()
+	s.lastEdit++
+	id := s.lastEdit
+	s.mu.Unlock()
 	d.mu.Lock()
 	at, err := d.nowLocked(at)
 	if err != nil {
@@ -181,7 +185,7 @@ func (s *Server) startEdit(at place, instruction string) error {
 		s.say(protocol.MessageTypeWarning, "spark-lsp: an edit is being taken back in this document; try again in a moment")
 		return nil
 	}
-	e := &edit{uri: d.uri, task: t}
+	e := &edit{id: id, uri: d.uri, task: t}
 	stream, err := d.machine.Begin(t.doc.Text, t.doc.Version, t.start, t.end, s.profile().Mode)
 	if err == nil {
 		e.stream = stream
@@ -198,8 +202,6 @@ func (s *Server) startEdit(at place, instruction string) error {
 	ctx, cancel := context.WithCancel(s.root)
 	e.cancel = cancel
 	s.mu.Lock()
-	s.lastEdit++
-	e.id = s.lastEdit
 	s.edits[e.id] = e
 	s.mu.Unlock()
 	model := s.model(session.Edit)

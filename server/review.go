@@ -76,6 +76,7 @@ func (s *Server) acceptCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, er
 		if err := d.machine.AcceptHunk(e.stream, hunk); err != nil {
 			return nil, invalidParams("%s: the edit has no hunk %d", cmdAccept, hunk)
 		}
+		d.moveLocked()
 		s.refreshLenses()
 		return nil, nil
 	}
