@@ -63,6 +63,8 @@ type Client struct {
 
 	// SparkEdit: edits may be streamed with spark/edit notifications (experimental.sparkEdit of the client).
 	SparkEdit bool
+	// InlineCompletionRefresh: spark/inlineCompletion/refresh is understood (experimental.sparkInlineCompletionRefresh).
+	InlineCompletionRefresh bool
 
 	conn   jsonrpc2.Conn
 	stream *stream
@@ -121,7 +123,8 @@ func newClient(p *protocol.InitializeParams) *Client {
 		c.WorkDoneProgress = is(w.WorkDoneProgress)
 		c.ShowDocument = w.ShowDocument != nil && w.ShowDocument.Support
 	}
-	c.SparkEdit = sparkEdit(p.Capabilities.Experimental)
+	c.SparkEdit = announces(p.Capabilities.Experimental, "sparkEdit")
+	c.InlineCompletionRefresh = announces(p.Capabilities.Experimental, "sparkInlineCompletionRefresh")
 	return c
 }
 
@@ -154,16 +157,14 @@ func folders(p *protocol.InitializeParams) []string {
 	return paths
 }
 
-// sparkEdit reads experimental.sparkEdit, which is a number (the version of the notifications) or true.
-func sparkEdit(experimental []byte) bool {
-	var e struct {
-		SparkEdit json.RawMessage `json:"sparkEdit"`
-	}
+// announces reports whether a member of experimental is there: a number (the version of what it stands for) or true.
+func announces(experimental []byte, member string) bool {
+	var e map[string]json.RawMessage
 	if len(experimental) == 0 || json.Unmarshal(experimental, &e) != nil {
 		return false
 	}
 	var version float64
-	return string(e.SparkEdit) == "true" || json.Unmarshal(e.SparkEdit, &version) == nil && version >= 1
+	return string(e[member]) == "true" || json.Unmarshal(e[member], &version) == nil && version >= 1
 }
 
 // Call calls method on the client and decodes its answer into result, which may be nil. When ctx ends first the

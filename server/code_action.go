@@ -47,6 +47,10 @@ var actions = []action{
 		},
 	},
 	{
+		title: "Complete here", kind: "refactor.rewrite.spark", command: cmdComplete,
+		offered: func(_ *Server, at place) (bool, string) { return !selects(at.doc.Text, at.start, at.end), "" },
+	},
+	{
 		title: "Stop spark", kind: "refactor.rewrite.spark", command: cmdCancel,
 		offered: func(s *Server, at place) (bool, string) {
 			return s.editing(at.doc.URI), ""

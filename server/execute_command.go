@@ -15,6 +15,7 @@ import (
 // The commands of the contract. Extension commands are spark.*: an id may be registered once per editor.
 const (
 	cmdEdit      = "spark-lsp.edit"
+	cmdComplete  = "spark-lsp.complete"
 	cmdCancel    = "spark-lsp.cancel"
 	cmdAccept    = "spark-lsp.accept"
 	cmdReject    = "spark-lsp.reject"
@@ -30,6 +31,7 @@ const (
 // everything, and each copes with no arguments at all, since Helix's and Zed's command pickers send none.
 var commands = map[string]func(s *Server, snap *lsp.Snapshot, arg json.RawMessage) (any, error){
 	cmdEdit:      (*Server).editCommand,
+	cmdComplete:  (*Server).completeCommand,
 	cmdCancel:    (*Server).cancelCommand,
 	cmdAccept:    (*Server).acceptCommand,
 	cmdReject:    (*Server).rejectCommand,

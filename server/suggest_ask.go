@@ -107,16 +107,19 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		if first.IsZero() {
 			first = time.Now()
 			s.log.Debug("completion: first text", zap.Duration("after", first.Sub(asked)))
+			// Also when the model stalls, so that no delta comes to look at the clock by.
+			deadline := time.AfterFunc(patience, func() { g.settleFor(sg) })
+			defer deadline.Stop()
 		}
 		g.heard(sg, len(ev.Text), first.Sub(asked))
 		if cutter.push(ev.Text) {
 			break // leaving the loop abandons the rest of the answer
 		}
-		if item, ok := cutter.lines(); ok && time.Since(first) > patience && !deleted.undoneBy(item) {
-			g.show(sg, item, true)
-		} else {
-			g.show(sg, cutter.whole(), false)
+		lines, ok := cutter.lines()
+		if !ok || deleted.undoneBy(lines) {
+			lines = editops.Suggestion{}
 		}
+		g.grow(sg, cutter.whole(), lines)
 	}
 	if failure != nil && first.IsZero() && ctx.Err() == nil && model != Model(s.cfg.Engine) {
 		// No network, no key that fits, no room in the limits: what works without any of them still works.
@@ -147,6 +150,7 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		sg.err = failure
 	}
 	g.tellLocked()
+	g.nudgeLocked(sg)
 }
 
 // heard notes that a response has said more.
@@ -161,19 +165,40 @@ func (g *suggester) heard(sg *suggestion, bytes int, first time.Duration) {
 	}
 }
 
-// show makes more of a response known, and with ready fit to be shown. What may have been shown is only ever replaced
-// by what extends it.
-func (g *suggester) show(sg *suggestion, item editops.Suggestion, ready bool) {
+// grow makes more of a response known: all of it so far, and its whole lines, which are what may be shown before the
+// end. Nothing that may have been shown is replaced by what does not extend it.
+func (g *suggester) grow(sg *suggestion, whole, lines editops.Suggestion) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if sg.dead || sg.ready && (!ready || !strings.HasPrefix(item.New, sg.item.New)) {
+	sg.lines = lines
+	switch {
+	case sg.dead:
+	case sg.late && lines.Rest() != "":
+		g.settleLocked(sg)
+	case !sg.ready && whole.New != sg.item.New:
+		sg.item = whole
+		g.tellLocked()
+	}
+}
+
+// settleFor ends the wait for a good place to stop: from now on the whole lines that there are will do. An unfinished
+// line never does: accepted, it would be half a statement, and no editor but one that is told to asks for the rest of
+// what it shows. At the speed of a fast model a line lasts some ten milliseconds, so nothing is gained by it either.
+func (g *suggester) settleFor(sg *suggestion) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	sg.late = true
+	if !sg.dead && !sg.ended && sg.lines.Rest() != "" {
+		g.settleLocked(sg)
+	}
+}
+
+// settleLocked makes the whole lines of a response fit to be shown. g.mu is held.
+func (g *suggester) settleLocked(sg *suggestion) {
+	if sg.ready && (sg.lines.New == sg.item.New || !strings.HasPrefix(sg.lines.New, sg.item.New)) {
 		return
 	}
-	if item.New == sg.item.New && ready == sg.ready {
-		return
-	}
-	sg.item = item
-	sg.ready = ready
+	sg.item, sg.ready = sg.lines, true
 	g.tellLocked()
 }
 

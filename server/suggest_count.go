@@ -33,8 +33,13 @@ func (g *suggester) watchLocked(sg *suggestion, c lsp.Change) {
 // standsLocked reports whether the whole of a suggestion stands in the document. g.mu is held.
 func (g *suggester) standsLocked(sg *suggestion) bool {
 	start, ok := sg.startIn(g.doc.Version)
-	new := sg.item.New
-	return ok && sg.ended && new != "" && start+len(new) <= g.doc.Text.Len() && g.doc.Text.Slice(start, start+len(new)) == new
+	return ok && sg.ended && sg.standsAt(g.doc.Text, start)
+}
+
+// standsAt reports whether the whole of a suggestion stands at a place of a text.
+func (sg *suggestion) standsAt(t *lsp.Text, start int) bool {
+	end := start + len(sg.item.New)
+	return sg.item.New != "" && end <= t.Len() && t.Slice(start, end) == sg.item.New
 }
 
 // acceptedLocked accounts for an accepted suggestion, once, and asks for what may come behind it. g.mu is held.

@@ -148,6 +148,7 @@ func (g *suggester) serveLocked(doc *lsp.Document, at spot) *shown {
 			}
 		}
 		sg.useLocked(g.s)
+		sg.told = len(sg.item.New)
 		if !sg.shown {
 			sg.shown = true
 			g.s.tally.add(func(c *counts) { c.Shown++ })

@@ -23,6 +23,8 @@ type suggestion struct {
 	// Guarded by suggester.mu.
 	edits []versioned        // what happened to the document since
 	item  editops.Suggestion // anchored in doc; its New only ever grows
+	lines editops.Suggestion // the whole lines of the response so far; the zero value while there is none to show
+	late  bool               // whole lines may be shown, since the response takes long
 	spoke bool               // something has come of the response
 	ready bool               // a good place to stop has been reached: it may be shown
 	ended bool               // the response is over; nothing more will come
@@ -34,6 +36,7 @@ type suggestion struct {
 	prefetched bool // asked for before any editor did, and no editor has since
 	bytes      int  // of the response so far
 	shown      bool // handed to the editor
+	told       int  // bytes of item.New when it was handed over last
 	part       int  // characters of it that were accepted by themselves
 	partly     bool
 	accepted   bool
