@@ -50,6 +50,7 @@ type Client struct {
 	// DocumentChanges: edits with document versions are understood. Neovim does without saying so.
 	DocumentChanges   bool
 	ChangeAnnotations bool // edits that ask for confirmation
+	CreatesFiles      bool // edits that create files
 	SnippetEdits      bool // snippets in workspace edits
 	EditMetadata      bool // ApplyWorkspaceEditParams.metadata
 
@@ -113,6 +114,7 @@ func newClient(p *protocol.InitializeParams) *Client {
 		if e := w.WorkspaceEdit; e != nil {
 			c.DocumentChanges = is(e.DocumentChanges)
 			c.ChangeAnnotations = e.ChangeAnnotationSupport != nil
+			c.CreatesFiles = slices.Contains(e.ResourceOperations, protocol.ResourceOperationKindCreate)
 			c.SnippetEdits = is(e.SnippetEditSupport)
 			c.EditMetadata = is(e.MetadataSupport)
 		}
