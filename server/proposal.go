@@ -529,5 +529,5 @@ func collide(base string, change []editops.Edit, u editops.Edit) bool {
 		return false
 	}
 	lineStart := from == 0 || base[from-1] == '\n'
-	return !(from == to && u.Start == u.End && lineStart && (strings.HasSuffix(u.New, "\n") || u.New == "" || from == len(base)))
+	return !(from == to && u.Start == u.End && lineStart && strings.HasSuffix(u.New, "\n"))
 }
