@@ -9,13 +9,16 @@ import (
 )
 
 // Changed is a didChange: all edits of the notification, each in bytes of the text that the one before it left,
-// the document they make and its version. It is the only thing that the machine believes.
-func (m *Machine) Changed(edits []editops.Edit, after Document, version int32) {
+// the document they make and its version. It is the only thing that the machine believes. It reports whether some of
+// them are edits of the machine's, sent or taken back by it, so that whoever learns from what the user does can leave
+// them out.
+func (m *Machine) Changed(edits []editops.Edit, after Document, version int32) (own bool) {
 	before := m.doc
 	m.doc, m.version = after, version
 	m.wait = false
+	m.own = false
 	if len(m.streams) == 0 {
-		return
+		return false
 	}
 	steps, coarse, ok := stepsOf(before, edits)
 	if !ok || lenAfter(before, steps) != after.Len() {
@@ -25,7 +28,7 @@ func (m *Machine) Changed(edits []editops.Edit, after Document, version int32) {
 			s.void = true
 		}
 		m.flight, m.ghosts = nil, nil
-		return
+		return false
 	}
 	m.coarse = coarse
 	m.consume(before, steps)
@@ -49,6 +52,7 @@ func (m *Machine) Changed(edits []editops.Edit, after Document, version int32) {
 		}
 		return g.age > maxAge
 	})
+	return m.own
 }
 
 // slowPatience is how many notifications an edit is waited for after the editor's yes, once the editor is known to
@@ -120,6 +124,7 @@ const maxSteps = 4
 
 // land takes account of a change of doc that is an edit of ours.
 func (m *Machine) land(doc Document, l landing) {
+	m.own = true
 	s := l.f.s
 	switch l.how {
 	case over:

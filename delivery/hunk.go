@@ -172,6 +172,7 @@ func (m *Machine) allRejected(doc Document, c editops.ChangeSet) bool {
 		}
 		if made := shifted(sound(set.Map(s.user, false)), s.start, doc.Len()); !made.Empty() && sameEffect(doc, made, c) {
 			m.rejected = slices.DeleteFunc(m.rejected, func(f *flight) bool { return f.s == s })
+			m.own = true
 			m.takeBack(doc, s, set, false)
 			m.others(doc, made, s)
 			return true

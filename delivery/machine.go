@@ -93,6 +93,7 @@ type Machine struct {
 	last    StreamID
 	turn    StreamID // the stream that sent last, for fairness
 	flight  *flight
+	own     bool      // the document's latest change has an edit of ours in it
 	ghosts  []*flight // given up as dropped; the text may still arrive
 	strays  []stray
 	// rejected are the pieces of what Reject gave out last that were not seen yet.

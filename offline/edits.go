@@ -11,6 +11,7 @@ import (
 type Change struct {
 	Start    int
 	Old, New string
+	Ours     bool // not the user's doing: it is no example
 }
 
 // Proposal is an edit that would repeat what the user did: the bytes [Start, End) of the text become New.
@@ -46,8 +47,15 @@ func RepeatedEdits(path, language, text string, changes []Change) []Proposal {
 	syn := syntaxOf(path, language)
 	slices.SortFunc(regions, func(a, b region) int { return cmp.Compare(b.time, a.time) })
 	var edits []tokenEdit
+	var here region // of the latest one
 	for _, r := range regions {
+		if r.ours {
+			continue
+		}
 		if e, ok := tokenise(syn, text, r); ok {
+			if len(edits) == 0 {
+				here = r
+			}
 			edits = append(edits, e)
 		} else if len(edits) == 0 {
 			return nil // what the user is at now is not an edit that can be repeated
@@ -70,14 +78,15 @@ func RepeatedEdits(path, language, text string, changes []Change) []Proposal {
 	if examples < 2 || !latest.specific(syn) {
 		return nil
 	}
-	return latest.places(syn, text, regions, examples)
+	return latest.places(syn, text, here, regions, examples)
 }
 
 // region is a stretch [start, end) of the text that was old before the changes.
 type region struct {
 	start, end int
 	old        string
-	time       int // index of the change that touched it last
+	time       int  // index of the change that touched it last
+	ours       bool // somebody else than the user had a hand in it
 }
 
 // join makes regions of changes, so that a word typed letter by letter is one.
@@ -93,7 +102,7 @@ func join(changes []Change) []region {
 		for j < len(list) && list[j].start <= to {
 			j++
 		}
-		merged := region{start: from, end: to, time: time}
+		merged := region{start: from, end: to, time: time, ours: c.Ours}
 		var old strings.Builder
 		at := from
 		for _, r := range list[i:j] {
@@ -103,6 +112,7 @@ func join(changes []Change) []region {
 			old.WriteString(r.old)
 			at = max(at, r.end)
 			merged.start, merged.end = min(merged.start, r.start), max(merged.end, r.end)
+			merged.ours = merged.ours || r.ours
 		}
 		if at < to {
 			old.WriteString(c.Old[at-from:])
@@ -271,9 +281,8 @@ func firstIf(list []hint, want func(hint) bool) []hint {
 	return nil
 }
 
-// places finds where the edit fits.
-func (e *tokenEdit) places(syn *syntax, text string, regions []region, examples int) []Proposal {
-	here := regions[0]
+// places finds where the edit fits that was made here last.
+func (e *tokenEdit) places(syn *syntax, text string, here region, regions []region, examples int) []Proposal {
 	from := lineBefore(text, max(0, here.start-reach), 0)
 	to := lineAfter(text, min(len(text), here.end+reach), 0)
 	list := tokensOf(syn, text[from:to], from)

@@ -2,6 +2,7 @@ package offline
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -21,7 +22,7 @@ func play(t *testing.T, text string, steps []step) (string, []Change) {
 			t.Fatalf("no %q at %d", old, at)
 		}
 		text = text[:at] + new + text[at+len(old):]
-		list = append(list, Change{at, old, new})
+		list = append(list, Change{at, old, new, false})
 	}
 	for _, s := range steps {
 		at := -1
@@ -121,7 +122,7 @@ func TestJoinedRegionsRestoreTheText(t *testing.T) {
 		for range r.IntN(12) {
 			i := r.IntN(len(text) + 1)
 			j := min(len(text), i+r.IntN(6))
-			c := Change{i, text[i:j], "ABCDEFGH"[:r.IntN(5)]}
+			c := Change{i, text[i:j], "ABCDEFGH"[:r.IntN(5)], false}
 			text = text[:i] + c.New + text[j:]
 			changes = append(changes, c)
 		}
@@ -148,7 +149,30 @@ func TestJoinedRegionsRestoreTheText(t *testing.T) {
 
 // Changes that do not belong to the text must not be trusted, nor crash.
 func TestRepeatedEditsForeignChanges(t *testing.T) {
-	if list := RepeatedEdits("x.go", "go", "a", []Change{{90, "b", "c"}, {200, "b", "c"}}); list != nil {
+	if list := RepeatedEdits("x.go", "go", "a", []Change{{90, "b", "c", false}, {200, "b", "c", false}}); list != nil {
 		t.Errorf("%+v", list)
+	}
+}
+
+// What streamed in is no example, also where it looks like one, and nothing is proposed inside of it. The user's own
+// examples count as before.
+func TestRepeatedEditsAreTheUsers(t *testing.T) {
+	text := "a = fetch(1)\nb = fetch(2)\nc = fetch(3)\nd = fetch(4)\ne = fetch(5)\n"
+	after, changes := play(t, text, []step{{0, "fetch", "load", false}, {0, "fetch", "load", true}})
+	if got := RepeatedEdits("a.py", "python", after, changes); len(got) != 3 {
+		t.Fatalf("made twice by the user: %+v", got)
+	}
+	for i := range changes {
+		mixed := slices.Clone(changes)
+		mixed[i].Ours = true
+		if got := RepeatedEdits("a.py", "python", after, mixed); len(got) != 0 {
+			t.Errorf("change %d is not the user's: %+v", i, got)
+		}
+	}
+	after, changes = play(t, text, []step{{0, "fetch", "load", false}, {0, "fetch", "load", true}, {1, "fetch", "load", false}})
+	changes[len(changes)-1].Ours = true // the fourth line, by a stream
+	got := RepeatedEdits("a.py", "python", after, changes)
+	if len(got) != 2 || got[0].Start != strings.Index(after, "fetch(3)") || got[1].Start != strings.Index(after, "fetch(5)") || got[0].Examples != 2 {
+		t.Errorf("beside one of ours: %+v", got)
 	}
 }

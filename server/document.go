@@ -64,13 +64,13 @@ func (s *Server) changed(c lsp.Change) {
 		return
 	}
 	d.suggester.changed(c)
-	d.log.changed(c)
+	ours := false
 	d.mu.Lock()
 	switch {
 	case c.After == nil:
 		d.machine.Closed()
 	case c.Before != nil:
-		d.machine.Changed(c.Edits, c.After.Text, c.After.Version)
+		ours = d.machine.Changed(c.Edits, c.After.Text, c.After.Version)
 		for _, e := range c.Edits {
 			d.recent = append(d.recent, versioned{c.After.Version, e})
 		}
@@ -81,6 +81,7 @@ func (s *Server) changed(c lsp.Change) {
 	default:
 		d.doc = c.After
 	}
+	d.log.changed(c, ours) // before anybody sees the document's new version
 	d.moveLocked()
 	d.mu.Unlock()
 }

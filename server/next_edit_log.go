@@ -14,6 +14,7 @@ import (
 type PastEdit struct {
 	Start    int
 	Old, New string
+	Ours     bool // written by an edit that streamed in, or taken back with it: nothing to learn from
 }
 
 // Proposal is an edit that may be wanted next: the bytes [Start, End) of a document become New.
@@ -49,8 +50,8 @@ type offered struct {
 	Proposal
 }
 
-// changed notes an edit. It runs on the read loop.
-func (l *editLog) changed(c lsp.Change) {
+// changed notes an edit; ours says that it, or some of it, was not the user's doing. It runs on the read loop.
+func (l *editLog) changed(c lsp.Change, ours bool) {
 	if c.Before == nil || c.After == nil {
 		return // opened, or closed: the log begins and ends with the document
 	}
@@ -58,7 +59,7 @@ func (l *editLog) changed(c lsp.Change) {
 	defer l.mu.Unlock()
 	text := c.Before.Text
 	for i, e := range c.Edits {
-		l.add(PastEdit{e.Start, strings.Clone(text.Slice(e.Start, e.End)), strings.Clone(e.New)})
+		l.add(PastEdit{e.Start, strings.Clone(text.Slice(e.Start, e.End)), strings.Clone(e.New), ours})
 		l.carry(e)
 		if i+1 < len(c.Edits) {
 			text = text.Replace(e.Start, e.End, e.New)

@@ -5,22 +5,23 @@ import (
 	"testing"
 
 	"github.com/spark-lsp/spark-lsp/editops"
+	"github.com/spark-lsp/spark-lsp/lsp"
 )
 
 // The log is bounded in number and bytes, and drops the oldest: what is left still leads to the present text.
 func TestEditLogBounds(t *testing.T) {
 	var l editLog
 	for range 3 * maxPast {
-		l.add(PastEdit{0, "", "x"})
+		l.add(PastEdit{0, "", "x", false})
 	}
 	if len(l.past) != maxPast || l.bytes != maxPast {
 		t.Errorf("%d edits, %d bytes", len(l.past), l.bytes)
 	}
-	l.add(PastEdit{0, strings.Repeat("a", maxPastBytes/2), strings.Repeat("b", maxPastBytes/2)})
+	l.add(PastEdit{0, strings.Repeat("a", maxPastBytes/2), strings.Repeat("b", maxPastBytes/2), false})
 	if len(l.past) != 1 || l.bytes != maxPastBytes {
 		t.Errorf("beside a large edit: %d edits, %d bytes", len(l.past), l.bytes)
 	}
-	l.add(PastEdit{0, "", strings.Repeat("b", maxPastBytes+1)})
+	l.add(PastEdit{0, "", strings.Repeat("b", maxPastBytes+1), false})
 	if len(l.past) != 0 || l.bytes != 0 {
 		t.Errorf("a paste of a file is kept: %d edits, %d bytes", len(l.past), l.bytes)
 	}
@@ -68,5 +69,18 @@ func TestEditLogPassedOver(t *testing.T) {
 	l.carry(editops.Edit{Start: 20, End: 23, New: "bar"})
 	if o, ok := l.choose([]Proposal{{10, 13, "bar", 3}, {30, 33, "bar", 3}}, false); !ok || o.Start != 30 {
 		t.Errorf("%+v, %v", o, ok)
+	}
+}
+
+// What a stream deleted is not held against a completion; what the user deleted is (D12).
+func TestJustDeletedIsTheUsers(t *testing.T) {
+	doc := lsp.NewDocuments(lsp.UTF8).Open("file:///a.go", "go", 1, "one()\n\n").After
+	past := []PastEdit{{6, "", "two()", false}, {6, "two()", "", false}}
+	if justDeleted(doc, 6, past) == nil {
+		t.Error("a deletion of the user's is not seen")
+	}
+	past[1].Ours = true
+	if d := justDeleted(doc, 6, past); d != nil {
+		t.Errorf("a deletion of ours: %+v", d)
 	}
 }

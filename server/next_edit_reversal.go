@@ -35,7 +35,7 @@ func justDeleted(doc *lsp.Document, at int, past []PastEdit) *removal {
 	for i := len(past) - 1; i >= 0; i-- {
 		e := past[i]
 		start := e.Start - d.from
-		if strings.TrimSpace(e.New) != "" || start < 0 || start+len(e.New) > len(d.before) || d.before[start:start+len(e.New)] != e.New {
+		if e.Ours || strings.TrimSpace(e.New) != "" || start < 0 || start+len(e.New) > len(d.before) || d.before[start:start+len(e.New)] != e.New {
 			break
 		}
 		d.before = d.before[:start] + e.Old + d.before[start+len(e.New):]
