@@ -3,109 +3,133 @@
 // file and knows no editor; callers hand it maps.
 package settings
 
-// Options is the configuration in force. It is a value: a change makes a new one. The struct tags are the
-// only declaration of a setting's name ("key"), environment variable ("env", tried left to right) and
-// allowed values ("oneof"); the comment above a field is its documentation in docs/settings.md.
+// Options is the configuration in force. It is a value: a change makes a new one. The struct tags are the only
+// declaration of a setting:
+//
+//	key      its name; a dot is a level in JSON and TOML
+//	env      its environment variables, tried left to right
+//	default  its value when nobody says anything; JSON for what is no plain text
+//	oneof    the values it may have; min and max bound numbers
+//	scope    who may set it in VS Code: "machine" (the user alone: it decides where code and keys go, or what is
+//	         spent), "resource" (a folder may differ), "window" (the default)
+//	folder   "yes": the user's file may also set it for one folder; every "resource" may
+//	vscode   "-": no setting of the extension
+//
+// The comment above a field is its documentation, in docs/settings.md and in package.json. A list in it describes the
+// values of oneof. After a change: go test ./settings -run TestDocsAreFresh -update.
 type Options struct {
 	// Enabled turns everything off when false: no completion, no action, no connection.
-	Enabled bool `key:"enabled" default:"true"`
+	Enabled bool `key:"enabled" default:"true" scope:"resource"`
 
-	// Provider says who answers, and in which protocol: "openai" is any endpoint that speaks the Responses
-	// protocol, "chat" one that speaks chat completions, "llamacpp" a llama.cpp server, "ollama", "mistral" and
-	// "deepseek" those, "completions" a server of raw completions such as vLLM; "offline" is the embedded engine,
-	// and "auto" is openai when a key is there and offline otherwise. Naming a provider is also the consent to
-	// automatic completions through it.
-	Provider string `key:"provider" env:"SPARK_PROVIDER" oneof:"auto,openai,offline,chat,llamacpp,ollama,mistral,deepseek,completions" default:"auto"`
-
-	// Model is the model's id at the endpoint.
-	Model string `key:"model" env:"SPARK_MODEL" default:"gpt-6.1-sol"`
-
-	// ServiceTier is sent with every request; the tier that really served is reported after each answer.
-	ServiceTier string `key:"serviceTier" env:"SPARK_SERVICE_TIER" oneof:"auto,default,flex,scale,priority,fast,ultrafast" default:"ultrafast"`
+	// Provider says who answers, and in which protocol. Naming one is also the consent to automatic completions
+	// through it.
+	//   - "auto": openai when there is a key, offline otherwise
+	//   - "openai": any endpoint that speaks the Responses protocol
+	//   - "offline": the embedded engine
+	//   - "chat": any endpoint that speaks chat completions
+	//   - "llamacpp": a llama.cpp server
+	//   - "ollama": Ollama
+	//   - "mistral": Mistral's fill-in-the-middle endpoint
+	//   - "deepseek": DeepSeek's
+	//   - "completions": a server of raw completions, such as vLLM
+	Provider string `key:"provider" env:"SPARK_PROVIDER" oneof:"auto,openai,offline,chat,llamacpp,ollama,mistral,deepseek,completions" default:"auto" scope:"machine"`
 
 	// BaseURL is the endpoint as the provider's own clients take it: up to and including /v1 for openai. Without
 	// it, a provider's usual address is used. A key is only ever sent to the endpoint named by the
-	// key's own source (environment or user file), or to the default when that source names none.
-	BaseURL string `key:"baseURL" env:"SPARK_BASE_URL,OPENAI_BASE_URL" default:"https://api.openai.com/v1"`
+	// key's own source, or to the default when that source names none.
+	BaseURL string `key:"baseURL" env:"SPARK_BASE_URL,OPENAI_BASE_URL" default:"https://api.openai.com/v1" scope:"machine"`
 
-	// Delivery is how a streamed edit reaches the buffer: "live" as it arrives, "hunks" change by change,
-	// "final" in one edit at the end, "auto" whichever the editor can take without harm.
-	Delivery string `key:"delivery" env:"SPARK_DELIVERY" oneof:"auto,final,hunks,live" default:"auto"`
+	// Model is the model's id at the endpoint.
+	Model string `key:"model" env:"SPARK_MODEL" default:"gpt-6.1-sol" scope:"machine"`
 
-	// CompletionAutomatic decides about completions nobody asked for by hand: "on", "off", or "ask", which
-	// asks once before a key found in the environment is used for them.
-	CompletionAutomatic string `key:"completion.automatic" env:"SPARK_COMPLETION_AUTOMATIC" oneof:"ask,on,off" default:"ask"`
-
-	// CompletionProvider is who answers completions; "" is provider. "offline" leaves them to the embedded engine
-	// while edits go to a model.
-	CompletionProvider string `key:"completion.provider" env:"SPARK_COMPLETION_PROVIDER" oneof:",openai,offline,chat,llamacpp,ollama,mistral,deepseek,completions" default:""`
-
-	// CompletionBaseURL is the endpoint for completions; "" is baseURL, or the usual address of completion.provider
-	// where that is named.
-	CompletionBaseURL string `key:"completion.baseURL" env:"SPARK_COMPLETION_BASE_URL" default:""`
-
-	// CompletionModel is the model for completions; "" is model.
-	CompletionModel string `key:"completion.model" env:"SPARK_COMPLETION_MODEL" default:""`
-
-	// CompletionServiceTier is the tier for completions; "" is serviceTier.
-	CompletionServiceTier string `key:"completion.serviceTier" env:"SPARK_COMPLETION_SERVICE_TIER" oneof:",auto,default,flex,scale,priority,fast,ultrafast" default:""`
-
-	// EditProvider is who answers edits; "" is provider.
-	EditProvider string `key:"edit.provider" env:"SPARK_EDIT_PROVIDER" oneof:",openai,offline,chat" default:""`
-
-	// EditBaseURL is the endpoint for edits; "" is baseURL.
-	EditBaseURL string `key:"edit.baseURL" env:"SPARK_EDIT_BASE_URL" default:""`
-
-	// EditModel is the model for edits; "" is model.
-	EditModel string `key:"edit.model" env:"SPARK_EDIT_MODEL" default:""`
-
-	// EditServiceTier is the tier for edits; "" is serviceTier.
-	EditServiceTier string `key:"edit.serviceTier" env:"SPARK_EDIT_SERVICE_TIER" oneof:",auto,default,flex,scale,priority,fast,ultrafast" default:""`
-
-	// DeepProvider is who answers larger tasks in the background; "" is provider.
-	DeepProvider string `key:"deep.provider" env:"SPARK_DEEP_PROVIDER" oneof:",openai,offline,chat" default:""`
-
-	// DeepBaseURL is the endpoint for larger tasks in the background; "" is baseURL.
-	DeepBaseURL string `key:"deep.baseURL" env:"SPARK_DEEP_BASE_URL" default:""`
-
-	// DeepModel is the model for larger tasks in the background; "" is model.
-	DeepModel string `key:"deep.model" env:"SPARK_DEEP_MODEL" default:""`
-
-	// DeepServiceTier is the tier for larger tasks in the background; "" is serviceTier.
-	DeepServiceTier string `key:"deep.serviceTier" env:"SPARK_DEEP_SERVICE_TIER" oneof:",auto,default,flex,scale,priority,fast,ultrafast" default:""`
+	// ServiceTier is sent with every request; the tier that really served is reported after each answer.
+	ServiceTier string `key:"serviceTier" env:"SPARK_SERVICE_TIER" oneof:"auto,default,flex,scale,priority,fast,ultrafast" default:"ultrafast" scope:"machine"`
 
 	// ReasoningEffort is how much the model thinks before it answers; "" leaves it to the endpoint.
-	ReasoningEffort string `key:"reasoningEffort" env:"SPARK_REASONING_EFFORT" oneof:",none,minimal,low,medium,high,xhigh,max" default:"low"`
+	ReasoningEffort string `key:"reasoningEffort" env:"SPARK_REASONING_EFFORT" oneof:",none,minimal,low,medium,high,xhigh,max" default:"low" scope:"machine"`
 
-	// Transport is how a Responses endpoint is reached: "websocket" and "http" insist, "auto" takes a WebSocket
-	// and falls back to HTTP while that cannot be had.
-	Transport string `key:"transport" env:"SPARK_TRANSPORT" oneof:"auto,websocket,http" default:"auto"`
+	// Transport is how a Responses endpoint is reached.
+	//   - "auto": a WebSocket, and HTTP while that cannot be had
+	//   - "websocket": a WebSocket, or nothing
+	//   - "http": HTTP, without trying a WebSocket
+	Transport string `key:"transport" env:"SPARK_TRANSPORT" oneof:"auto,websocket,http" default:"auto" scope:"machine"`
 
 	// ContextWindow is how many tokens the model reads at most; a request that is longer is refused before it is
 	// sent, with the numbers.
-	ContextWindow int `key:"contextWindow" env:"SPARK_CONTEXT_WINDOW" min:"1000" max:"2000000" default:"128000"`
+	ContextWindow int `key:"contextWindow" env:"SPARK_CONTEXT_WINDOW" min:"1000" max:"2000000" default:"128000" scope:"machine"`
 
 	// DailyTokens is a budget of input and output tokens a day over which automatic completions go to the embedded
 	// engine, and say so once; 0 is no budget. What is asked for by hand is always served.
-	DailyTokens int `key:"dailyTokens" env:"SPARK_DAILY_TOKENS" min:"0" max:"2000000000" default:"0"`
+	DailyTokens int `key:"dailyTokens" env:"SPARK_DAILY_TOKENS" min:"0" max:"2000000000" default:"0" scope:"machine"`
 
-	// CompletionMaxTokens bounds one completion's answer, in tokens.
-	CompletionMaxTokens int `key:"completion.maxTokens" env:"SPARK_COMPLETION_MAX_TOKENS" min:"1" max:"2000" default:"200"`
+	// Delivery is how a streamed edit reaches the buffer.
+	//   - "auto": whichever of the others the editor can take without harm
+	//   - "final": in one edit at the end
+	//   - "hunks": change by change
+	//   - "live": as it arrives
+	Delivery string `key:"delivery" env:"SPARK_DELIVERY" oneof:"auto,final,hunks,live" default:"auto"`
+
+	// CompletionAutomatic decides about completions nobody asked for by hand.
+	//   - "ask": asks once before a key found in the environment is used for them; on otherwise
+	//   - "on": they come, also where they cost money
+	//   - "off": none
+	CompletionAutomatic string `key:"completion.automatic" env:"SPARK_COMPLETION_AUTOMATIC" oneof:"ask,on,off" default:"ask" scope:"machine" folder:"yes"`
 
 	// CompletionLanguages switches automatic completions by language id, as in {"markdown": false, "*": true}; "*"
 	// speaks for languages that are not named. Entries of several sources are joined. What is asked for by hand is
 	// always answered.
-	CompletionLanguages Languages `key:"completion.languages" env:"SPARK_COMPLETION_LANGUAGES" default:"{\"*\": true}"`
+	CompletionLanguages Languages `key:"completion.languages" env:"SPARK_COMPLETION_LANGUAGES" default:"{\"*\": true}" scope:"resource"`
+
+	// CompletionMaxTokens bounds one completion's answer, in tokens.
+	CompletionMaxTokens int `key:"completion.maxTokens" env:"SPARK_COMPLETION_MAX_TOKENS" min:"1" max:"2000" default:"200" scope:"resource"`
+
+	// CompletionProvider is who answers completions; "" is provider. "offline" leaves them to the embedded engine
+	// while edits go to a model.
+	CompletionProvider string `key:"completion.provider" env:"SPARK_COMPLETION_PROVIDER" oneof:",openai,offline,chat,llamacpp,ollama,mistral,deepseek,completions" default:"" scope:"machine"`
+
+	// CompletionBaseURL is the endpoint for completions; "" is baseURL, or the usual address of completion.provider
+	// where that is named.
+	CompletionBaseURL string `key:"completion.baseURL" env:"SPARK_COMPLETION_BASE_URL" default:"" scope:"machine"`
+
+	// CompletionModel is the model for completions; "" is model.
+	CompletionModel string `key:"completion.model" env:"SPARK_COMPLETION_MODEL" default:"" scope:"machine"`
+
+	// CompletionServiceTier is the tier for completions; "" is serviceTier.
+	CompletionServiceTier string `key:"completion.serviceTier" env:"SPARK_COMPLETION_SERVICE_TIER" oneof:",auto,default,flex,scale,priority,fast,ultrafast" default:"" scope:"machine"`
+
+	// EditProvider is who answers edits; "" is provider.
+	EditProvider string `key:"edit.provider" env:"SPARK_EDIT_PROVIDER" oneof:",openai,offline,chat" default:"" scope:"machine"`
+
+	// EditBaseURL is the endpoint for edits; "" is baseURL.
+	EditBaseURL string `key:"edit.baseURL" env:"SPARK_EDIT_BASE_URL" default:"" scope:"machine"`
+
+	// EditModel is the model for edits; "" is model.
+	EditModel string `key:"edit.model" env:"SPARK_EDIT_MODEL" default:"" scope:"machine"`
+
+	// EditServiceTier is the tier for edits; "" is serviceTier.
+	EditServiceTier string `key:"edit.serviceTier" env:"SPARK_EDIT_SERVICE_TIER" oneof:",auto,default,flex,scale,priority,fast,ultrafast" default:"" scope:"machine"`
+
+	// DeepProvider is who answers larger tasks in the background; "" is provider.
+	DeepProvider string `key:"deep.provider" env:"SPARK_DEEP_PROVIDER" oneof:",openai,offline,chat" default:"" scope:"machine"`
+
+	// DeepBaseURL is the endpoint for larger tasks in the background; "" is baseURL.
+	DeepBaseURL string `key:"deep.baseURL" env:"SPARK_DEEP_BASE_URL" default:"" scope:"machine"`
+
+	// DeepModel is the model for larger tasks in the background; "" is model.
+	DeepModel string `key:"deep.model" env:"SPARK_DEEP_MODEL" default:"" scope:"machine"`
+
+	// DeepServiceTier is the tier for larger tasks in the background; "" is serviceTier.
+	DeepServiceTier string `key:"deep.serviceTier" env:"SPARK_DEEP_SERVICE_TIER" oneof:",auto,default,flex,scale,priority,fast,ultrafast" default:"" scope:"machine"`
 
 	// Actions are code actions of your own: a list of tables with a title, an instruction for the model, and, where
 	// wanted, a kind ("refactor.rewrite" if none is given), the languages (ids) in which it is offered, and the
 	// context that it is sent with. Lists of several sources are joined; of two with the same title the stronger
 	// source's is taken.
-	Actions []Action `key:"actions"`
+	Actions []Action `key:"actions" default:"[]"`
 
 	// Undojoin is set by the Neovim configuration whose applyEdit handler joins the edits of one action into
 	// one undo step; it allows live delivery there.
-	Undojoin bool `key:"undojoin" default:"false"`
+	Undojoin bool `key:"undojoin" default:"false" vscode:"-"`
 }
 
 // retired names models that endpoints no longer serve, with what to say about them (wire.md section 0).

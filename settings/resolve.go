@@ -203,6 +203,12 @@ func (r *Resolved) AutomaticAllowed() bool {
 // since editors mix the workspace's files into what they send.
 const keyName = "apiKey"
 
+// ofTheShell reports whether a key belongs to the program that starts us. It shares our section in the editor's
+// settings: where the server is found, and what vscode-languageclient traces.
+func ofTheShell(key string) bool {
+	return strings.HasPrefix(key, "server.") || strings.HasPrefix(key, "trace.")
+}
+
 // Resolve merges the layers over the defaults. Every value that cannot be taken is a Problem and leaves the
 // weaker layer's value in force.
 func Resolve(l Layers) (*Resolved, []Problem) {
@@ -237,6 +243,9 @@ func Resolve(l Layers) (*Resolved, []Problem) {
 				continue
 			}
 			o, ok := find(key)
+			if !ok && layer.src == Editor && ofTheShell(key) {
+				continue
+			}
 			if !ok {
 				problems = append(problems, Problem{key, layer.src, "unknown setting" + nearest(key, layer.src)})
 				continue

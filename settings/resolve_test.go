@@ -39,7 +39,7 @@ func TestWrongValuesLeaveTheWeakerOneInForce(t *testing.T) {
 	r, problems := Resolve(Layers{
 		Environment: Layer{"serviceTier": "fast"},
 		Editor: Layer{"serviceTier": "warp", "completion.maxTokens": 1.5, "enabled": "perhaps", "provder": "offline",
-			"baseURL": "file:///etc/passwd", "delivery": 3.0},
+			"baseURL": "file:///etc/passwd", "delivery": 3.0, "server.path": "ours to ignore", "trace.server": "verbose"},
 	})
 	if r.ServiceTier != "fast" || r.CompletionMaxTokens != 200 || !r.Enabled || r.Delivery != "auto" || r.BaseURL != "https://api.openai.com/v1" {
 		t.Errorf("%+v", r.Options)

@@ -17,6 +17,8 @@ type option struct {
 	key, fallback string
 	env, oneof    []string
 	min, max      *int
+	scope, vscode string
+	folder        bool // may differ from folder to folder
 	field         int
 }
 
@@ -26,7 +28,11 @@ var declared = func() []option {
 	t := reflect.TypeFor[Options]()
 	for i := range t.NumField() {
 		tag := t.Field(i).Tag
-		o := option{key: tag.Get("key"), fallback: tag.Get("default"), field: i}
+		o := option{key: tag.Get("key"), fallback: tag.Get("default"), scope: tag.Get("scope"), vscode: tag.Get("vscode"), field: i}
+		if o.scope == "" {
+			o.scope = "window"
+		}
+		o.folder = o.scope == "resource" || tag.Get("folder") == "yes"
 		if s := tag.Get("env"); s != "" {
 			o.env = strings.Split(s, ",")
 		}
