@@ -132,25 +132,17 @@ type helix struct {
 	terminal vt10x.Terminal
 }
 
-// startHelix opens a file with the configuration in testdata/editors and returns when the server has been told of it.
+const helixPage = "docs/editors/helix.md"
+
+// startHelix opens a file with the configuration of Helix's page and returns when the server has been told of it.
 func startHelix(t *testing.T, run *editorRun, file string) *helix {
 	t.Helper()
-	languages, err := os.ReadFile(filepath.Join("testdata", "editors", "helix-languages.toml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := filepath.Join(run.home, "config", "helix")
-	if err := os.MkdirAll(config, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	text := strings.ReplaceAll(string(languages), "SPARK_TEST_LOG", run.serverLog)
-	if err := os.WriteFile(filepath.Join(config, "languages.toml"), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	run.follow(t, helixPage)
 
 	h := &helix{t: t, file: file, log: filepath.Join(run.home, "helix.log")}
 	cmd := exec.Command(run.editor, "-v", "--log", h.log, file)
 	cmd.Dir, cmd.Env = run.workspace, run.env
+	var err error
 	if h.pty, err = pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 120}); err != nil {
 		t.Fatal(err)
 	}

@@ -28,10 +28,10 @@ var neovimTests = []editorTest{
 	{"twenty edits live", func(t *testing.T, run *editorRun) { neovimTwentyEdits(t, run, neovimLive, "auto") }},
 }
 
-// The configurations in testdata/editors.
+// The configurations, each as a user finds it.
 const (
-	neovimPlain = "neovim-plain.lua" // nothing but the server and a key for ghost text
-	neovimLive  = "neovim-live.lua"  // with what an edit needs to arrive while the model writes
+	neovimPlain = "README.md"              // nothing but the server and a key for ghost text
+	neovimLive  = "docs/editors/neovim.md" // with what an edit needs to arrive while the model writes
 )
 
 func neovimGhostText(t *testing.T, run *editorRun) {
@@ -164,16 +164,16 @@ type neovim struct {
 	answers chan []byte // one line each; closed when the bridge has ended
 }
 
-// startNeovim opens a file with a configuration of testdata/editors and returns when the server has attached.
+// startNeovim opens a file with the configuration of a page and returns when the server has attached.
 func startNeovim(t *testing.T, run *editorRun, config, file string) *neovim {
 	t.Helper()
+	run.follow(t, config)
 	scripts, err := filepath.Abs(filepath.Join("testdata", "editors"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(run.editor, "-l", filepath.Join(scripts, "bridge.lua"),
-		"--cmd", "luafile "+filepath.Join(scripts, "neovim-watch.lua"),
-		"-u", filepath.Join(scripts, config), "-i", "NONE", file)
+		"--cmd", "luafile "+filepath.Join(scripts, "neovim-watch.lua"), "-i", "NONE", file)
 	cmd.Dir, cmd.Env = run.workspace, run.env
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
@@ -202,7 +202,7 @@ func startNeovim(t *testing.T, run *editorRun, config, file string) *neovim {
 	}()
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("Neovim's log:\n%s", tail(filepath.Join(run.home, "state", "nvim", "lsp.log"), 20))
+			t.Logf("Neovim's log:\n%s", tail(filepath.Join(run.home, ".local", "state", "nvim", "lsp.log"), 20))
 		}
 		close(done)
 		stdin.Close() // ends the bridge, and with it the child

@@ -62,8 +62,8 @@ type editorRun struct {
 	editor    string            // path of the editor's program
 	paths     map[string]string // what install.sh says of the editor; empty for an editor of the user's own
 	workspace string            // a copy of net/http, with the marker of a Git work tree
-	home      string            // stands for the user's home; holds the editor's configuration
-	serverLog string            // what spark-lsp --log writes
+	home      string            // the user's home; holds the editor's configuration, as a page of docs/editors tells to write it
+	serverLog string            // what spark-lsp logs
 	env       []string          // the editor's whole environment, and so the server's
 }
 
@@ -83,9 +83,7 @@ func newEditorRun(t *testing.T, editor, variable, binary string) *editorRun {
 	r.env = []string{
 		"PATH=" + filepath.Dir(binary) + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"HOME=" + home, "LANG=C.UTF-8", "TERM=xterm-256color", "COLORTERM=truecolor", "TMPDIR=" + outlivedDir(t),
-		"XDG_CONFIG_HOME=" + filepath.Join(home, "config"), "XDG_DATA_HOME=" + filepath.Join(home, "data"),
-		"XDG_STATE_HOME=" + filepath.Join(home, "state"), "XDG_CACHE_HOME=" + filepath.Join(home, "cache"),
-		"XDG_RUNTIME_DIR=" + home, "NVIM_LOG_FILE=" + filepath.Join(home, "nvim.log"), "SPARK_TEST_LOG=" + r.serverLog,
+		"XDG_RUNTIME_DIR=" + home, "NVIM_LOG_FILE=" + filepath.Join(home, "nvim.log"), "SPARK_LOG=" + r.serverLog,
 	}
 	for name, value := range paths {
 		if name != variable {

@@ -104,13 +104,16 @@ func TestClientOfOddEditors(t *testing.T) {
 		`{"capabilities":{"window":{"showDocument":{"support":false}},"textDocument":{"inlineCompletion":{}}}}`: func(c *Client) bool {
 			return !c.ShowDocument && c.InlineCompletion
 		},
+		// lsp-mode 10 has ghost text, and says it so.
+		`{"capabilities":{"textDocument":{"inlineCompletion":null}}}`: func(c *Client) bool { return c.InlineCompletion },
+		`{"capabilities":{"textDocument":{"completion":null}}}`:       func(c *Client) bool { return !c.InlineCompletion },
 	} {
-		var p protocol.InitializeParams
-		if err := protocol.Unmarshal([]byte(params), &p); err != nil {
-			t.Errorf("%s: %v", params, err)
+		p, dropped, err := decodeInitialize([]byte(params))
+		if err != nil || dropped != nil {
+			t.Errorf("%s: %v, dropped %v", params, err, dropped)
 			continue
 		}
-		if c := newClient(&p); !check(c) {
+		if c := newClient(p); !check(c) {
 			t.Errorf("%s: %+v", params, c)
 		}
 	}

@@ -47,7 +47,25 @@ func strictInitialize(raw []byte) (*protocol.InitializeParams, bool) {
 	if protocol.Unmarshal(raw, &params) != nil || protocol.Unmarshal(raw, &roots) != nil {
 		return nil, false
 	}
+	if t := params.Capabilities.TextDocument; t != nil && t.InlineCompletion == nil && saysInlineCompletion(raw) {
+		t.InlineCompletion = &protocol.InlineCompletionClientCapabilities{}
+	}
 	return &params, true
+}
+
+// saysInlineCompletion reports whether textDocument.inlineCompletion is there, be it null: that is how lsp-mode 10 writes
+// an object without members, and it shows ghost text only if the server announces it in turn.
+func saysInlineCompletion(raw []byte) bool {
+	var p struct {
+		Capabilities struct {
+			TextDocument map[string]json.RawMessage `json:"textDocument"`
+		} `json:"capabilities"`
+	}
+	if json.Unmarshal(raw, &p) != nil {
+		return false
+	}
+	_, ok := p.Capabilities.TextDocument["inlineCompletion"]
+	return ok
 }
 
 // rootURI decodes from what can be told to mean a place: a URI, or an absolute path in its stead.

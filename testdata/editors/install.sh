@@ -4,7 +4,7 @@
 #   install.sh [neovim] [helix] [emacs]      (default: neovim helix)
 #
 # Prints lines NAME=VALUE, which a shell can eval and a program can split at the first "=":
-#   NVIM VIM VIMRUNTIME      HX HELIX_RUNTIME      EMACS EMACS_DUMP EMACSDATA EMACSDOC EMACSLOADPATH EMACSPATH
+#   NVIM VIM VIMRUNTIME      HX HELIX_RUNTIME      EMACS EMACS_DUMP EMACSDATA EMACSDOC EMACSLOADPATH EMACSPATH EMACS_ELPA
 # Messages go to stderr. Exit 0: all that was asked for is there. 3: it cannot be done on this machine (the last
 # line says why). 2: wrong arguments. 1: a step failed that should not.
 #
@@ -49,7 +49,8 @@ show() {
 	emacs)
 		local share libexec; share=$(echo "$r"/usr/share/emacs/[0-9]*) libexec=$(echo "$r"/usr/libexec/emacs/[0-9]*/*)
 		printf '%s\n' "EMACS=$r/usr/bin/emacs-nox" "EMACS_DUMP=$(echo "$libexec"/*.pdmp)" "EMACSDATA=$share/etc" \
-			"EMACSDOC=$share/etc" "EMACSLOADPATH=$share/lisp" "EMACSPATH=$libexec"
+			"EMACSDOC=$share/etc" "EMACSLOADPATH=$share/lisp" "EMACSPATH=$libexec" \
+			"EMACS_ELPA=$r/usr/share/emacs/site-lisp/elpa-src"
 		;;
 	esac
 }
@@ -121,7 +122,7 @@ install_missing() {
 		case $e in
 		neovim) programs=(usr/bin/nvim) ;;
 		helix) packages=(hx) programs=(usr/bin/hx) ;;
-		emacs) packages=(emacs-nox) programs=(usr/bin/emacs-nox) ;;
+		emacs) packages=(emacs-nox elpa-lsp-mode) programs=(usr/bin/emacs-nox) ;;
 		esac
 		# One directory of archives for all of them: what two editors share is fetched once.
 		local names; names=$("${apt[@]}" -s install "${packages[@]}" patchelf | awk '$1 == "Inst" { gsub(/[()]/, "", $3); print $2 "_" $3 "_" }')
