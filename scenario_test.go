@@ -34,6 +34,7 @@ import (
 //
 //	-- config --                 optional, a setting a line
 //	editor NAME                  helix (the default), neovim, or any other clientInfo.name
+//	initialize NAME              an editor's own: the parameters in lsp/testdata/initialize/NAME-initialize.json, and its manners
 //	noinline                     an editor without textDocument/inlineCompletion (helix in real life)
 //	encoding utf-16              the encodings that the editor offers
 //	provider offline             SPARK_PROVIDER; openai is the default
@@ -151,6 +152,8 @@ func playScenario(t *testing.T, file string) {
 					if arg == "neovim" {
 						opts.Name = "Neovim"
 					}
+				case "initialize":
+					s.beEditor(&opts, arg)
 				case "noinline":
 					opts.Capabilities = map[string]any{"textDocument": map[string]any{"inlineCompletion": nil}}
 				case "encoding":
@@ -224,6 +227,9 @@ func playScenario(t *testing.T, file string) {
 		}
 		exit <- p.run(context.WithoutCancel(ctx))
 	}()
+	if opts.Params != nil && opts.InitializationOptions != nil {
+		opts.Params = withMember(t, opts.Params, "initializationOptions", opts.InitializationOptions)
+	}
 	s.ed = editor.New(opts, toEditor, fromEditor)
 	if _, err := s.ed.Start(ctx); err != nil {
 		t.Fatalf("starting: %v", err)
@@ -274,6 +280,48 @@ func playScenario(t *testing.T, file string) {
 	if err := s.nowhere(scenarioKey); err != nil {
 		t.Errorf("%s: D24: %v", file, err)
 	}
+}
+
+// manners are what captured editors do that their initialize does not say.
+var manners = map[string]struct {
+	policy         editor.ApplyPolicy
+	versionPerSync bool
+	firstVersion   int32
+}{
+	"nvim":     {policy: editor.Neovim},
+	"helix":    {policy: editor.Strict},
+	"eglot":    {policy: editor.Eglot, versionPerSync: true},
+	"lsp-mode": {policy: editor.Strict},
+	"kate":     {policy: editor.Kakoune},
+}
+
+// beEditor makes the editor one that was captured.
+func (s *stage) beEditor(o *editor.Options, name string) {
+	s.t.Helper()
+	m, ok := manners[name]
+	if !ok {
+		s.t.Fatalf("nothing is known of the manners of %s", name)
+	}
+	params, err := os.ReadFile(filepath.Join("lsp", "testdata", "initialize", name+"-initialize.json"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	o.Params, o.VersionPerSync, o.FirstVersion, s.policy.then = params, m.versionPerSync, m.firstVersion, m.policy
+}
+
+// withMember replaces a member of a JSON object.
+func withMember(t *testing.T, object json.RawMessage, name string, value any) json.RawMessage {
+	t.Helper()
+	var members map[string]any
+	if err := json.Unmarshal(object, &members); err != nil {
+		t.Fatal(err)
+	}
+	members[name] = value
+	out, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 func uriOf(name string) string { return "file:///scenario/" + name }

@@ -45,6 +45,15 @@ func TestClientOfRealEditors(t *testing.T) {
 			WorkDoneProgress: true, ShowDocument: true, HasConfiguration: true, WorkspaceFolders: true,
 			DidChangeWatchedFiles: true,
 		},
+		"lsp-mode": {
+			Name: "emacs", Version: "GNU Emacs 30.2 (build 2, x86_64-pc-linux-gnu)\n of 2026-08-15, modified by Debian",
+			Encoding: UTF8, ProcessID: 25129, Folders: []string{"/workspace"},
+			InlineCompletion: true, InsertReplace: true,
+			CodeActionLiterals: true, CodeActionResolve: true, CodeLensRefresh: true,
+			AppliesEdits: true, DocumentChanges: true, CreatesFiles: true,
+			WorkDoneProgress: true, ShowDocument: true, HasConfiguration: true, WorkspaceFolders: true,
+			DidChangeWatchedFiles: true,
+		},
 		"kate": {
 			Encoding: UTF16, ProcessID: 5665, Folders: []string{"/workspace"}, Snippets: true,
 			CodeActionLiterals: true, WorkDoneProgress: true, HasConfiguration: true,
@@ -69,12 +78,12 @@ func TestClientOfRealEditors(t *testing.T) {
 			if got.ProcessID != 0 { // the editor's process is not sent, since it is dead
 				t.Errorf("process %d", got.ProcessID)
 			}
-			var p protocol.InitializeParams
-			if err := protocol.Unmarshal(raw, &p); err != nil {
+			p, _, err := decodeInitialize(raw)
+			if err != nil {
 				t.Fatal(err)
 			}
 			ignore := cmp.Options{cmpopts.IgnoreUnexported(Client{}), cmpopts.EquateEmpty()}
-			if diff := cmp.Diff(want, newClient(&p), ignore); diff != "" {
+			if diff := cmp.Diff(want, newClient(p), ignore); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -166,6 +166,9 @@ func TestRealInitializeStaysWhole(t *testing.T) {
 		if err := protocol.Unmarshal(raw, &want); err != nil {
 			t.Fatal(err)
 		}
+		if saysInlineCompletion(raw) { // the library takes lsp-mode's null for nothing
+			want.Capabilities.TextDocument.InlineCompletion = &protocol.InlineCompletionClientCapabilities{}
+		}
 		got, dropped, err := decodeInitialize(raw)
 		if err != nil || len(dropped) > 0 {
 			t.Errorf("%s: dropped %q, %v", name, dropped, err)
@@ -193,7 +196,7 @@ func captured(t testing.TB) map[string][]byte {
 	t.Helper()
 	all := make(map[string][]byte)
 	files, err := filepath.Glob(filepath.Join("testdata", "initialize", "*.json"))
-	if err != nil || len(files) != 4 {
+	if err != nil || len(files) != 5 {
 		t.Fatalf("%q, %v", files, err)
 	}
 	for _, file := range files {

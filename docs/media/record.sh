@@ -116,9 +116,9 @@ demo() {
 }
 prompts() { (($(wc -l <"$work/prompts") >= $1)); }
 
-# neovim_on FILE CONFIGURATION VARIABLE... starts Neovim in a copy of net/http and waits for the server.
+# neovim_on FILE PAGE VARIABLE... starts Neovim with the configuration of a page in a copy of net/http and waits for the server.
 neovim_on() {
-	local file=$1 config=$2 goroot line
+	local file=$1 page=$2 goroot line
 	shift 2
 	if [[ ! -d $work/http ]]; then
 		goroot=$(go env GOROOT)
@@ -143,10 +143,11 @@ neovim_on() {
 	cat >"$work/run" <<-RUN
 		#!/bin/bash
 		cd "$work/http"
-		exec env ${paths[*]:1} SPARK_TEST_LOG=$work/spark.log $* "$nvim" --listen "$socket" -i NONE \\
-			--cmd 'luafile $work/watch.lua' --cmd 'set number mouse=' \\
-			-u "$root/testdata/editors/$config" "$file"
+		exec env ${paths[*]:1} SPARK_LOG=$work/spark.log $* "$nvim" --listen "$socket" -i NONE \\
+			--cmd 'luafile $work/watch.lua' --cmd 'set number mouse=' "$file"
 	RUN
+	mkdir -p "$work/home/.config/nvim"
+	awk '/^```lua ~\/.config\/nvim\/init.lua$/ { on = 1; next } /^```$/ { on = 0 } on' "$root/$page" >"$work/home/.config/nvim/init.lua"
 	chmod +x "$work/run"
 	terminal 104x30 "$work/run"
 	wait_for lua 'spark_watch.attached'
@@ -158,7 +159,7 @@ lua() { # EXPRESSION without double quotes: is it true?
 keys() { remote --remote-send "$1"; }
 
 neovim() {
-	neovim_on client.go neovim-plain.lua SPARK_PROVIDER=offline
+	neovim_on client.go README.md SPARK_PROVIDER=offline
 	keys '/^func (c \*Client) Post(<CR>/^}<CR>:noh<CR>zt12<C-Y>o<CR>// Put issues a PUT to the specified URL.<CR>'
 	keys 'func (c *Client) Put(url, contentType string, body io.Reader) '
 	wait_for lua "#vim.api.nvim_buf_get_extmarks(0, vim.api.nvim_get_namespaces()['nvim.lsp.inline_completion'], 0, -1, {}) > 0"
@@ -189,7 +190,7 @@ ANSWERS
 	wait_for test -s "$work/address"
 	local url
 	read -r _ _ url <"$work/address"
-	neovim_on fs.go neovim-live.lua SPARK_PROVIDER=openai "SPARK_BASE_URL=$url" SPARK_API_KEY=loopback
+	neovim_on fs.go docs/editors/neovim.md SPARK_PROVIDER=openai "SPARK_BASE_URL=$url" SPARK_API_KEY=loopback
 	keys '/^func toHTTPError<CR>:noh<CR>zt10<C-Y>'
 	sleep 1
 	film neovim-edit
