@@ -4,7 +4,8 @@
 // Where to read: machine.go holds the Machine and what its caller does; stream.go one region, what to send of it and
 // what the user's changes do to it; changed.go takes a notification apart into ours and the user's, with expect.go
 // (what our edits look like when they arrive), joined.go (edits told together with other changes) and undo.go; hunk.go
-// is what can be taken back when all is done; profile.go is the table of editors. sim_test.go plays all of it.
+// is what can be taken back when all is done; redirect.go
+// how a stream begins again with what the buffer holds; profile.go is the table of editors. sim_test.go plays all of it.
 //
 // # What editors make impossible
 //

@@ -208,5 +208,5 @@ func (s *stream) accept(doc Document) {
 	s.orig = strings.Clone(doc.Slice(s.start, s.end))
 	s.pending = sound(s.pending.Map(s.user, false))
 	same := none(s.end - s.start)
-	s.applied, s.latest, s.user, s.typed, s.log, s.head = same, nil, same, nil, nil, -1
+	s.applied, s.latest, s.user, s.typed, s.theirs, s.log, s.head = same, nil, same, nil, nil, nil, -1
 }

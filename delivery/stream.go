@@ -36,6 +36,8 @@ type stream struct {
 	again    bool    // the next edit is one that was refused or dropped
 	back     *flight // an edit that was dropped and is to be sent again as it was; pending is behind it
 	void     bool    // nothing is known about the region any more
+	held     bool    // nothing goes out for now, see Hold
+	guard    *guard  // of a stream that was redirected
 	// repairing says that the pending changes may undo and do the same thing again, see Machine.repair.
 	repairing bool
 	head      int // where the last applied edit ended, in E; -1 before the first
@@ -43,8 +45,10 @@ type stream struct {
 	// typed are the user's characters in the region, in bytes of its present text: sorted, not touching. They
 	// are recorded apart from U, so that the check before each edit does not rest on the algebra it checks.
 	typed []span
-	log   []applied
-	stats Stats
+	// theirs are those that a Redirect has made part of the engine text. The model may take them along (see guard).
+	theirs []span
+	log    []applied
+	stats  Stats
 }
 
 // span is a stretch of text.
@@ -65,6 +69,10 @@ func newStream(id StreamID, mode Mode, doc Document, start, end int) *stream {
 }
 
 func (s *stream) push(edits []editops.Edit, settled int) {
+	if g := s.guard; g != nil {
+		edits = g.edits(edits)
+		settled += g.out - g.in
+	}
 	set, err := editops.FromSequential(s.pending.LenAfter(), edits)
 	if err != nil {
 		s.lose("the text for the region does not fit it: " + err.Error())
@@ -84,7 +92,7 @@ func (s *stream) lose(reason string) {
 func (s *stream) forceLost(reason string) { s.state, s.reason = Lost, reason }
 
 func (s *stream) pause(reason string, inFlight bool) {
-	if s.state.Ended() {
+	if s.state.Ended() || s.held {
 		return
 	}
 	s.reason = reason
@@ -213,6 +221,8 @@ func (s *stream) take(doc Document) (set, cs editops.ChangeSet, first, ok bool) 
 // ready is how many of the changes may go out now.
 func (s *stream) ready(gaps []editops.Edit) int {
 	switch {
+	case s.held:
+		return 0
 	case s.finished || s.mode == Live:
 		return len(gaps)
 	case s.mode == Final:
@@ -253,6 +263,11 @@ func (s *stream) between(doc Document, a, b editops.Edit, users []editops.Edit) 
 	}
 	from := s.start + s.user.MapOffset(a.End, 1)
 	to := from + b.Start - a.End
+	for _, t := range s.theirs {
+		if t.from < to-s.start && from-s.start < t.to {
+			return "", false // written anew, it would be the stream's
+		}
+	}
 	if s.mode == Final {
 		return doc.Slice(from, to), true
 	}
@@ -289,7 +304,7 @@ func (s *stream) advance(before Document, cs editops.ChangeSet, first bool) {
 	if edits := cs.Edits(); len(edits) > 0 {
 		s.head = cs.MapOffset(edits[len(edits)-1].End, 1)
 	}
-	s.typed = moved(s.typed, there.Edits(), false)
+	s.typed, s.theirs = moved(s.typed, there.Edits(), false), moved(s.theirs, there.Edits(), false)
 	s.end += grow
 }
 
@@ -381,7 +396,7 @@ func (s *stream) change(doc Document, e editops.Edit, c change) {
 		deletes = s.streamedBytes()
 	}
 	s.user = sound(s.user.Compose(set))
-	s.typed = moved(s.typed, set.Edits(), true)
+	s.typed, s.theirs = moved(s.typed, set.Edits(), true), moved(s.theirs, set.Edits(), false)
 	s.end = s.start + set.LenAfter()
 	s.stats.UserEdits++
 	switch {
