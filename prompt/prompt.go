@@ -5,6 +5,7 @@ package prompt
 
 import (
 	_ "embed"
+	"fmt"
 	"strings"
 )
 
@@ -22,11 +23,14 @@ type Message struct {
 	Text string
 }
 
-// Prompt is what the model reads for one request. Base is the same for every request of its kind in a file and
-// is worth warming; Input is what belongs to this request alone.
+// Prompt is what the model reads for one request. Base is the same for many requests and is worth warming; Input is
+// what belongs to this request alone.
 type Prompt struct {
 	Base  []Message
 	Input []Message
+
+	Parts []Part // what is in it, in the order in which it stands there
+	Cut   []Part // what did not fit its budget
 }
 
 // Input is what is known at the moment of a request. Text is the whole document; offsets are bytes in it.
@@ -38,13 +42,17 @@ type Input struct {
 
 	Start, End  int    // edit: the region that the answer replaces
 	Instruction string // edit: what the user wants, in their words
+
+	Context []Snippet // what else may help; see Snippet for the order
+	Base    *Base     // completion: the file's own base, nil where none is in force
+	// Count counts tokens. Without one they are estimated.
+	Count func(text string) int
+	// ContextTokens bounds what other files and instructions add, tokens; 0 is DefaultContextTokens.
+	ContextTokens int
 }
 
 // Text is the document as the prompt reads it: never whole when it is large.
-type Text interface {
-	Len() int
-	Slice(i, j int) string
-}
+type Text = Lines
 
 // CursorMark stands where completed text will be inserted; region lines stand alone on their lines. The model
 // is told about both; they are kept out of the document's own text by not being plausible in it.
@@ -54,113 +62,209 @@ const (
 	regionClose = "</region>"
 )
 
-// Windows, in bytes. A completion reads little, because it is asked for at every pause; an edit reads the file.
-const (
-	completionBefore = 6 << 10
-	completionAfter  = 2 << 10
-	editAround       = 24 << 10
-)
-
 //go:embed templates/completion.txt
 var completionRules string
 
 //go:embed templates/edit.txt
 var editRules string
 
-// CompletionBase is the base of every completion; it is what a session warms before the first keystroke.
+// CompletionBase is what every completion begins with; a session warms it before the first keystroke.
 func CompletionBase() []Message { return []Message{{Developer, completionRules}} }
 
 // EditBase is the base of every edit of a region.
 func EditBase() []Message { return []Message{{Developer, editRules}} }
 
+// Base is what the completions of one file have in common for a while: the rules, the stable context, and a
+// snapshot of the file. It never changes: another one takes its place.
+type Base struct {
+	Messages []Message
+	Version  int32 // of the document in it
+	From, To int   // bytes of that version that the snapshot shows
+	Tokens   int
+
+	length     int // of that version, bytes
+	parts, cut []Part
+	held       map[string]bool
+}
+
+// NewBase makes a file's base from what is known now. version is the document's.
+func NewBase(in Input, version int32) *Base {
+	w := &writer{in: &in, base: true}
+	w.context(true, 0, nil)
+	from, to := in.around(in.Cursor, in.Cursor, snapshotTokens/2, snapshotTokens/2)
+	if in.Text.Len() <= snapshotTokens*2 { // two bytes a token would be a strange file
+		from, to = 0, in.Text.Len()
+	}
+	text := modelText(in.Text.Slice(from, to))
+	tag := elementFor("file", text)
+	fmt.Fprintf(&w.b, "<%s path=%q version=\"%d\" lines=\"%d-%d\">\n", tag, in.Path, version, lineAt(in.Text, from)+1, lineAt(in.Text, max(from, to-1))+1)
+	w.add(Part{Source: Snapshot, Path: in.Path, Why: fmt.Sprintf("the file at version %d", version), Tokens: in.tokens(text)}, text)
+	w.line()
+	fmt.Fprintf(&w.b, "</%s>\n", tag)
+
+	b := &Base{Messages: append(CompletionBase(), Message{User, w.b.String()}), Version: version, From: from, To: to, length: in.Text.Len(), held: map[string]bool{}}
+	b.parts, b.cut = append(in.taskPart(completionRules), w.parts...), w.cut
+	for _, s := range in.Context {
+		b.held[s.key()] = true
+	}
+	for _, c := range b.cut { // what did not fit may be wanted elsewhere in the file
+		for _, s := range in.Context {
+			if s.Source == c.Source && s.Path == c.Path && s.Line == c.Line {
+				delete(b.held, s.key())
+			}
+		}
+	}
+	for _, p := range b.parts {
+		b.Tokens += p.Tokens
+	}
+	return b
+}
+
+// Serves reports whether a base can still stand in front of a request: the cursor is where its snapshot shows the
+// file, and what was edited since fits into the request.
+func (b *Base) Serves(in Input) bool {
+	if b == nil || in.Cursor < b.From || in.Cursor > b.To+in.Text.Len()-b.length {
+		return false
+	}
+	used := 0
+	for _, s := range in.Context {
+		if s.Source == Edits && s.Since {
+			used += in.tokens(s.Text)
+		}
+	}
+	return used <= in.sinceLimit()
+}
+
+// sinceLimit bounds the edits since a snapshot. They are needed to read it, so a base serves only while all of them
+// fit.
+func (in *Input) sinceLimit() int {
+	for _, b := range budgets {
+		if b.source == Edits {
+			return b.tokens[completion]
+		}
+	}
+	return 0
+}
+
+func (in *Input) taskPart(rules string) []Part {
+	return []Part{{Source: Task, Why: "what kind of answer is wanted", Tokens: in.tokens(rules), Base: true}}
+}
+
 // Completion renders a request for text at the cursor.
 func Completion(in Input) Prompt {
-	start, end := window(in.Text, in.Cursor, in.Cursor, completionBefore, completionAfter)
-	var b strings.Builder
-	header(&b, in)
-	b.WriteString(modelText(in.Text.Slice(start, in.Cursor)))
-	b.WriteString(CursorMark)
-	b.WriteString(modelText(in.Text.Slice(in.Cursor, end)))
-	return Prompt{Base: CompletionBase(), Input: []Message{{User, b.String()}}}
+	w := &writer{in: &in, kind: completion}
+	p := Prompt{Base: CompletionBase()}
+	above, below := farAbove, farBelow
+	if in.Base != nil {
+		above, below = nearAbove, nearBelow
+		p.Base = in.Base.Messages
+		p.Parts, p.Cut = append(p.Parts, in.Base.parts...), append(p.Cut, in.Base.cut...)
+		w.context(true, freshTokens, in.Base.held)
+	} else {
+		p.Parts = in.taskPart(completionRules)
+		w.context(true, 0, nil)
+	}
+	behind := in.Text.LineEnd(lineAt(in.Text, in.Cursor)) // behind the cursor's line
+	if behind-in.Cursor > bytesPerToken*below {
+		behind = cutBehind(in.Text, in.Cursor, below)
+	}
+	start, end := in.around(in.Cursor, behind, above, below)
+	if next := in.Text.Slice(behind, end); strings.TrimSpace(next) != "" {
+		text := strings.TrimPrefix(modelText(next), "\n")
+		tag := elementFor("below", text)
+		fmt.Fprintf(&w.b, "<%s>\n", tag)
+		w.add(Part{Source: Below, Path: in.Path, Why: "what follows the cursor's line", Tokens: in.tokens(text)}, text)
+		w.line()
+		fmt.Fprintf(&w.b, "</%s>\n", tag)
+	}
+	in.Context = notShown(in.Context, start, end)
+	w.context(false, 0, nil)
+	w.header()
+	text := modelText(in.Text.Slice(start, in.Cursor))
+	w.add(Part{Source: Above, Path: in.Path, Line: lineAt(in.Text, start) + 1, Why: "what stands before the cursor", Tokens: in.tokens(text)}, text)
+	w.b.WriteString(CursorMark)
+	w.b.WriteString(modelText(in.Text.Slice(in.Cursor, min(behind, end))))
+	p.Input = []Message{{User, w.b.String()}}
+	p.Parts, p.Cut = append(p.Parts, w.parts...), append(p.Cut, w.cut...)
+	return p
 }
 
-// Edit renders a request for the replacement of a region by an instruction. Region and window hold whole lines.
+// notShown leaves out the edits that only added what the window shows anyway: most of what somebody types.
+func notShown(list []Snippet, start, end int) []Snippet {
+	var out []Snippet
+	for i, s := range list {
+		shown := s.Source == Edits && s.Since && start <= s.Start && s.End <= end && !strings.HasPrefix(s.Text, "-")
+		if shown && out == nil {
+			out = append(make([]Snippet, 0, len(list)), list[:i]...)
+		}
+		if !shown && out != nil {
+			out = append(out, s)
+		}
+	}
+	if out == nil {
+		return list
+	}
+	return out
+}
+
+// Edit renders a request for the replacement of a region by an instruction.
 func Edit(in Input) Prompt {
-	start, end := window(in.Text, in.Start, in.End, editAround, editAround)
-	var b strings.Builder
-	header(&b, in)
-	line := func(s string) {
-		b.WriteString(s)
-		if s != "" && !strings.HasSuffix(s, "\n") {
-			b.WriteByte('\n')
-		}
+	w := &writer{in: &in, kind: editing}
+	w.context(true, 0, nil)
+	w.context(false, 0, nil)
+	w.region()
+	w.instruction(in.Instruction)
+	return Prompt{
+		Base: EditBase(), Input: []Message{{User, w.b.String()}},
+		Parts: append(in.taskPart(editRules), w.parts...), Cut: w.cut,
 	}
-	line(modelText(in.Text.Slice(start, in.Start)))
-	line(regionOpen)
-	line(modelText(in.Text.Slice(in.Start, in.End)))
-	line(regionClose)
-	line(modelText(in.Text.Slice(in.End, end)))
-	b.WriteString("\nInstruction: ")
-	b.WriteString(strings.TrimSpace(in.Instruction))
-	b.WriteByte('\n')
-	return Prompt{Base: EditBase(), Input: []Message{{User, b.String()}}}
 }
 
-func header(b *strings.Builder, in Input) {
-	b.WriteString("File: ")
-	b.WriteString(in.Path)
+// region writes the document round the region, which stands between lines of its own.
+func (w *writer) region() {
+	in := w.in
+	start, end := in.around(in.Start, in.End, aroundEdit, aroundEdit)
+	w.header()
+	piece := func(source Source, why string, from, to int) {
+		text := modelText(in.Text.Slice(from, to))
+		if text == "" {
+			return
+		}
+		w.add(Part{Source: source, Path: in.Path, Line: lineAt(in.Text, from) + 1, Why: why, Tokens: in.tokens(text)}, text)
+		w.line()
+	}
+	piece(Around, "what stands above the region", start, in.Start)
+	w.b.WriteString(regionOpen + "\n")
+	piece(Selection, "the region that the answer replaces", in.Start, in.End)
+	w.b.WriteString(regionClose + "\n")
+	piece(Around, "what stands below the region", in.End, end)
+}
+
+// instruction ends a request with what the user wants.
+func (w *writer) instruction(text string) {
+	text = strings.TrimSpace(text)
+	w.b.WriteString("\nInstruction: ")
+	w.add(Part{Source: Request, Why: "what the user wants", Tokens: w.in.tokens(text)}, text)
+	w.b.WriteByte('\n')
+}
+
+// line ends a line that is not ended.
+func (w *writer) line() {
+	if s := w.b.String(); s != "" && !strings.HasSuffix(s, "\n") {
+		w.b.WriteByte('\n')
+	}
+}
+
+func (w *writer) header() {
+	in := w.in
+	w.b.WriteString("File: ")
+	w.b.WriteString(quietPath(in.Path))
 	if in.Language != "" {
-		b.WriteString(" (")
-		b.WriteString(in.Language)
-		b.WriteString(")")
+		w.b.WriteString(" (")
+		w.b.WriteString(in.Language)
+		w.b.WriteString(")")
 	}
-	b.WriteString("\n\n")
-}
-
-// page is the unit, in bytes, to which a window's far ends are snapped before they move on to a line's start:
-// a window that slid with every keystroke would defeat the endpoint's prompt cache.
-const page = 1 << 10
-
-// window returns the part of the text round [start, end) that a prompt shows: at most before and after bytes
-// more, beginning and ending at line borders where there are any.
-func window(t Text, start, end, before, after int) (int, int) {
-	lo := 0
-	if start > before {
-		lo = (start - before + page - 1) / page * page
-		lo = min(lo, start)
-		head := t.Slice(lo, start)
-		if i := strings.IndexByte(head, '\n'); i >= 0 {
-			lo += i + 1
-		} else {
-			lo = start - len(lastRunes(head))
-		}
-	}
-	hi := t.Len()
-	if end+after < hi {
-		hi = max(end, (end+after)/page*page)
-		tail := t.Slice(end, hi)
-		if i := strings.LastIndexByte(tail, '\n'); i >= 0 {
-			hi = end + i + 1
-		} else {
-			hi = end + len(firstRunes(tail))
-		}
-	}
-	return lo, hi
-}
-
-// firstRunes and lastRunes cut a half UTF-8 sequence off the end, or off the start, of a slice that was made at
-// an arbitrary byte.
-func firstRunes(s string) string {
-	return strings.ToValidUTF8(s, "")
-}
-
-func lastRunes(s string) string {
-	for i := range min(len(s), 4) {
-		if s[i]&0xC0 != 0x80 {
-			return s[i:]
-		}
-	}
-	return s
+	w.b.WriteString("\n\n")
 }
 
 // modelText is the document's text as a model reads it: its line ends are the document's business.
@@ -171,8 +275,29 @@ func modelText(s string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
 }
 
-// String is a Text that is one string.
+// String is a Text that is one string. Its lines are looked for each time, so it is for small texts and tests.
 type String string
 
 func (s String) Len() int              { return len(s) }
 func (s String) Slice(i, j int) string { return string(s[i:j]) }
+func (s String) LineCount() int        { return strings.Count(string(s), "\n") + 1 }
+
+func (s String) LineStart(n int) int {
+	at := 0
+	for range n {
+		at += strings.IndexByte(string(s[at:]), '\n') + 1
+	}
+	return at
+}
+
+func (s String) LineEnd(n int) int {
+	start := s.LineStart(n)
+	end := len(s)
+	if i := strings.IndexByte(string(s[start:]), '\n'); i >= 0 {
+		end = start + i
+	}
+	if end > start && s[end-1] == '\r' {
+		end--
+	}
+	return end
+}

@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -9,7 +10,7 @@ import (
 func TestCompletionShowsTheCursor(t *testing.T) {
 	doc := "package a\r\n\r\nfunc f() {\r\n\t\r\n}\r\n"
 	p := Completion(Input{Path: "a.go", Language: "go", Text: String(doc), Cursor: strings.Index(doc, "\t") + 1})
-	want := "File: a.go (go)\n\npackage a\n\nfunc f() {\n\t<|cursor|>\n}\n"
+	want := "<below>\n}\n</below>\nFile: a.go (go)\n\npackage a\n\nfunc f() {\n\t<|cursor|>"
 	if len(p.Input) != 1 || p.Input[0].Text != want {
 		t.Errorf("%q, want %q", p.Input[0].Text, want)
 	}
@@ -32,20 +33,25 @@ func TestEditShowsTheRegionOnItsOwnLines(t *testing.T) {
 	}
 }
 
+// texts are documents with many lines, and with one.
+var texts = map[string]string{
+	"one line":   strings.Repeat("汉字 and words in one line 🍋 ", 2000),
+	"many lines": strings.Repeat("a line of text, éàü\n", 3000),
+	"long lines": strings.Repeat(strings.Repeat("words ", 500)+"\n", 20),
+}
+
 // TestWindow: whatever the text and wherever the cursor, a window is valid UTF-8, holds the cursor, stays within
 // its budget, and does not move with every keystroke.
 func TestWindow(t *testing.T) {
-	long := strings.Repeat("汉字 and words in one line 🍋 ", 2000)
-	many := strings.Repeat("a line of text, éàü\n", 3000)
-	for name, doc := range map[string]string{"one line": long, "many lines": many} {
-		last := -1
-		moves := 0
-		for cursor := 20000; cursor < 24000; cursor++ {
+	for name, doc := range texts {
+		in := Input{Text: String(doc)}
+		last, moves := -1, 0
+		for cursor := 20000; cursor < 22000; cursor++ {
 			if !utf8.RuneStart(doc[cursor]) {
 				continue
 			}
-			lo, hi := window(String(doc), cursor, cursor, 6<<10, 2<<10)
-			if lo > cursor || hi < cursor || cursor-lo > 6<<10 || hi-cursor > 2<<10 || cursor-lo < 4<<10 {
+			lo, hi := in.around(cursor, cursor, farAbove, farBelow)
+			if lo > cursor || hi < cursor || in.tokens(doc[lo:cursor]) > farAbove || in.tokens(doc[cursor:hi]) > farBelow || in.tokens(doc[lo:cursor]) < farAbove/3 {
 				t.Fatalf("%s: window [%d,%d) at %d", name, lo, hi, cursor)
 			}
 			if !utf8.ValidString(doc[lo:hi]) {
@@ -56,8 +62,41 @@ func TestWindow(t *testing.T) {
 				last = lo
 			}
 		}
-		if moves > 6 {
-			t.Errorf("%s: the window's start moved %d times in 4000 bytes of typing", name, moves)
+		if moves > 12 {
+			t.Errorf("%s: the window's start moved %d times in 2000 bytes of typing", name, moves)
 		}
 	}
+}
+
+// TestWindowsStand: what is typed in the middle moves neither the start of what is shown above nor the end of what
+// is shown below, line after line.
+func TestWindowsStand(t *testing.T) {
+	const above, below = 40, 33
+	var doc strings.Builder
+	for i := range above {
+		fmt.Fprintf(&doc, "above %d\n", i)
+	}
+	at := doc.Len()
+	for i := range below {
+		fmt.Fprintf(&doc, "below %d\n", i)
+	}
+	heads, tails := map[string]bool{}, map[string]bool{}
+	text := doc.String()
+	for range 9 {
+		in := Input{Text: String(text)}
+		lo, hi := in.around(at, at, 150, 100)
+		heads[firstLine(text[lo:])] = true
+		lines := strings.Split(strings.TrimSuffix(text[:hi], "\n"), "\n")
+		tails[lines[len(lines)-1]] = true
+		text = text[:at] + "typed\n" + text[at:]
+		at += len("typed\n")
+	}
+	if len(heads) != 1 || len(tails) != 1 {
+		t.Errorf("windows begin with %v and end with %v while nine lines are typed", heads, tails)
+	}
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
 }

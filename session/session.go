@@ -28,7 +28,7 @@ type Session struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // every goroutine of the session
-	tokens counter
+	tokens Counter
 
 	statusMu   sync.Mutex // held while OnStatus runs; taken before mu
 	lastStatus Status

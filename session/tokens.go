@@ -7,9 +7,10 @@ import (
 	"github.com/tiktoken-go/tokenizer/codec"
 )
 
-// counter counts o200k tokens. Its vocabulary costs tens of megabytes and a fraction of a second, so it is
-// made when the first request comes that could be too long at all; most programs never make it.
-type counter struct {
+// Counter counts tokens of the o200k vocabulary. Its zero value is ready; the vocabulary (6 MB, 25 ms) is loaded by
+// the first Count. Many goroutines may share one. What has been counted is remembered in pages, since the same
+// texts come again and again with few changes: a page that is known costs a look-up, 1 KB of new text 0.2 ms.
+type Counter struct {
 	once  sync.Once
 	codec *codec.Codec
 
@@ -38,9 +39,9 @@ func page(text string) int {
 	return min(len(text), pageBytes)
 }
 
-// count adds up pages. A token that crosses a seam is counted as two: about one in a thousand, and on the
+// Count is how many tokens a text has. It adds up pages. A token that crosses a seam is counted as two: about one in a thousand, and on the
 // safe side.
-func (c *counter) count(text string) int {
+func (c *Counter) Count(text string) int {
 	c.once.Do(func() { c.codec = codec.NewO200kBase() })
 	total := 0
 	for len(text) > 0 {
@@ -68,7 +69,7 @@ func (c *counter) count(text string) int {
 
 // CountTokens is how many tokens of the o200k vocabulary a text has, exact but for one in a thousand. The
 // first call loads the vocabulary.
-func (s *Session) CountTokens(text string) int { return s.tokens.count(text) }
+func (s *Session) CountTokens(text string) int { return s.tokens.Count(text) }
 
 // measure refuses a request that does not fit the model's context window, with the numbers. A token has at
 // least one byte, so a request with fewer bytes than the window has tokens is never counted.

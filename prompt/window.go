@@ -1,0 +1,130 @@
+package prompt
+
+import "strings"
+
+// page is the unit, in lines, by which a window's far ends move: one that slid with every keystroke would defeat the
+// endpoint's cache of prefixes. Pages above a place are counted from the document's start and pages below from its
+// end, so that typing between them leaves both where they are.
+const page = 10
+
+// bytesPerToken bounds a window before its tokens are counted. Real text has at most about this many.
+const bytesPerToken = 5
+
+// around is the part of the text round [start, end) that a prompt shows: at most so many tokens more on each side,
+// beginning and ending at the borders of pages. Where lines are longer than that, it begins and ends within one.
+func (in *Input) around(start, end, before, after int) (lo, hi int) {
+	return in.before(start, before), in.behind(end, after)
+}
+
+func (in *Input) before(start, tokens int) int {
+	t := in.Text
+	first := lineAt(t, start)
+	first -= first % page
+	lo := t.LineStart(first)
+	floor := start - tokens*bytesPerToken
+	if lo < floor {
+		return cutBefore(t, start, tokens)
+	}
+	used := in.tokens(t.Slice(lo, start))
+	if used > tokens {
+		return cutBefore(t, start, tokens)
+	}
+	for first > 0 {
+		first -= page
+		next := t.LineStart(first)
+		if next < floor {
+			break
+		}
+		n := in.tokens(t.Slice(next, lo))
+		if used+n > tokens {
+			break
+		}
+		used += n
+		lo = next
+	}
+	return lo
+}
+
+func (in *Input) behind(end, tokens int) int {
+	t := in.Text
+	count := t.LineCount()
+	border := func(n int) int { // where line n starts
+		if n >= count {
+			return t.Len()
+		}
+		return t.LineStart(n)
+	}
+	last := lineAt(t, end) + 1
+	last += (count - last) % page
+	hi := border(last)
+	ceiling := end + tokens*bytesPerToken
+	if hi > ceiling {
+		return cutBehind(t, end, tokens)
+	}
+	used := in.tokens(t.Slice(end, hi))
+	if used > tokens {
+		return cutBehind(t, end, tokens)
+	}
+	for last < count {
+		next := border(last + page)
+		if next > ceiling {
+			break
+		}
+		n := in.tokens(t.Slice(hi, next))
+		if used+n > tokens {
+			break
+		}
+		used += n
+		last += page
+		hi = next
+	}
+	return hi
+}
+
+// step is by how many bytes a window moves where no line ends near.
+const step = 1 << 10
+
+// cutBefore is the start of a window in a text of long lines, at most three bytes a token before start.
+func cutBefore(t Text, start, tokens int) int {
+	before := 3 * tokens
+	if start <= before {
+		return 0
+	}
+	unit := min(step, max(before/4, 1))
+	lo := min((start-before+unit-1)/unit*unit, start)
+	head := t.Slice(lo, start)
+	if i := strings.IndexByte(head, '\n'); i >= 0 && i < len(head)/2 {
+		return lo + i + 1
+	}
+	return start - len(lastRunes(head))
+}
+
+// cutBehind is the end of such a window.
+func cutBehind(t Text, end, tokens int) int {
+	after := 3 * tokens
+	if end+after >= t.Len() {
+		return t.Len()
+	}
+	unit := min(step, max(after/4, 1))
+	hi := max(end, (end+after)/unit*unit)
+	tail := t.Slice(end, hi)
+	if i := strings.LastIndexByte(tail, '\n'); i > len(tail)/2 {
+		return end + i + 1
+	}
+	return end + len(firstRunes(tail))
+}
+
+// firstRunes and lastRunes cut a half UTF-8 sequence off the end, or off the start, of a slice that was made at
+// an arbitrary byte.
+func firstRunes(s string) string {
+	return strings.ToValidUTF8(s, "")
+}
+
+func lastRunes(s string) string {
+	for i := range min(len(s), 4) {
+		if s[i]&0xC0 != 0x80 {
+			return s[i:]
+		}
+	}
+	return s
+}
