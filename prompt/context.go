@@ -82,7 +82,8 @@ const (
 	farAbove       = 1800
 	farBelow       = 600
 	aroundEdit     = 6000
-	freshTokens    = 250 // definitions and similar passages that a base does not hold yet
+	aroundHunks    = 24_000 // changes can only come in what is shown
+	freshTokens    = 250    // definitions and similar passages that a base does not hold yet
 )
 
 // DefaultContextTokens are how many tokens of other files and of instructions a prompt holds: a completion, and

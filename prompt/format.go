@@ -41,28 +41,17 @@ var searchRules string
 // HunksBase is the base of every edit of a file in hunks.
 func HunksBase(syntax HunkSyntax) []Message {
 	if syntax == SearchReplace {
-		return []Message{{Developer, searchRules}}
+		return rules(searchRules)
 	}
-	return []Message{{Developer, patchRules}}
+	return rules(patchRules)
 }
-
-// hunksAround is how much of a file, in bytes, is shown to either side of the place that hunks are wanted for. They can
-// only change what is shown, so this is more than for a region.
-const hunksAround = 96 << 10
 
 // EditHunks renders a request for changes of a file by an instruction. Start and End are where it is wanted; changes
 // may come anywhere in what is shown.
 func EditHunks(in Input, syntax HunkSyntax) Prompt {
-	start, end := window(in.Text, in.Start, in.End, hunksAround, hunksAround)
-	var b strings.Builder
-	header(&b, in)
-	text := modelText(in.Text.Slice(start, end))
-	b.WriteString(text)
-	if text != "" && !strings.HasSuffix(text, "\n") {
-		b.WriteByte('\n')
-	}
-	b.WriteString("\nInstruction: ")
-	b.WriteString(strings.TrimSpace(in.Instruction))
-	b.WriteByte('\n')
-	return Prompt{Base: HunksBase(syntax), Input: []Message{{User, b.String()}}}
+	return instruct(in, HunksBase(syntax), func(w *writer) {
+		start, end := in.around(in.Start, in.End, aroundHunks, aroundHunks)
+		w.header()
+		w.document(Around, "the part of the file that may be changed", start, end)
+	})
 }

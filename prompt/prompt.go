@@ -68,11 +68,17 @@ var completionRules string
 //go:embed templates/edit.txt
 var editRules string
 
+//go:embed templates/sections.txt
+var sectionRules string
+
+// rules is the message that a prompt begins with: what is wanted, and how to read the sections.
+func rules(task string) []Message { return []Message{{Developer, task + sectionRules}} }
+
 // CompletionBase is what every completion begins with; a session warms it before the first keystroke.
-func CompletionBase() []Message { return []Message{{Developer, completionRules}} }
+func CompletionBase() []Message { return rules(completionRules) }
 
 // EditBase is the base of every edit of a region.
-func EditBase() []Message { return []Message{{Developer, editRules}} }
+func EditBase() []Message { return rules(editRules) }
 
 // Base is what the completions of one file have in common for a while: the rules, the stable context, and a
 // snapshot of the file. It never changes: another one takes its place.
@@ -103,7 +109,7 @@ func NewBase(in Input, version int32) *Base {
 	fmt.Fprintf(&w.b, "</%s>\n", tag)
 
 	b := &Base{Messages: append(CompletionBase(), Message{User, w.b.String()}), Version: version, From: from, To: to, length: in.Text.Len(), held: map[string]bool{}}
-	b.parts, b.cut = append(in.taskPart(completionRules), w.parts...), w.cut
+	b.parts, b.cut = append(in.taskParts(CompletionBase()), w.parts...), w.cut
 	for _, s := range in.Context {
 		b.held[s.key()] = true
 	}
@@ -146,8 +152,12 @@ func (in *Input) sinceLimit() int {
 	return 0
 }
 
-func (in *Input) taskPart(rules string) []Part {
-	return []Part{{Source: Task, Why: "what kind of answer is wanted", Tokens: in.tokens(rules), Base: true}}
+// taskParts accounts for the rules that a prompt begins with.
+func (in *Input) taskParts(base []Message) (list []Part) {
+	for _, m := range base {
+		list = append(list, Part{Source: Task, Why: "what kind of answer is wanted", Tokens: in.tokens(m.Text), Base: true})
+	}
+	return list
 }
 
 // Completion renders a request for text at the cursor.
@@ -161,7 +171,7 @@ func Completion(in Input) Prompt {
 		p.Parts, p.Cut = append(p.Parts, in.Base.parts...), append(p.Cut, in.Base.cut...)
 		w.context(true, freshTokens, in.Base.held)
 	} else {
-		p.Parts = in.taskPart(completionRules)
+		p.Parts = in.taskParts(CompletionBase())
 		w.context(true, 0, nil)
 	}
 	behind := in.Text.LineEnd(lineAt(in.Text, in.Cursor)) // behind the cursor's line
@@ -209,43 +219,40 @@ func notShown(list []Snippet, start, end int) []Snippet {
 
 // Edit renders a request for the replacement of a region by an instruction.
 func Edit(in Input) Prompt {
+	return instruct(in, EditBase(), func(w *writer) {
+		start, end := in.around(in.Start, in.End, aroundEdit, aroundEdit)
+		w.header()
+		w.document(Around, "what stands above the region", start, in.Start)
+		w.b.WriteString(regionOpen + "\n")
+		w.document(Selection, "the region that the answer replaces", in.Start, in.End)
+		w.b.WriteString(regionClose + "\n")
+		w.document(Around, "what stands below the region", in.End, end)
+	})
+}
+
+// instruct puts a request by an instruction together, whatever the format of its answer: base says what that is, and
+// file writes the document's part of the request.
+func instruct(in Input, base []Message, file func(w *writer)) Prompt {
 	w := &writer{in: &in, kind: editing}
 	w.context(true, 0, nil)
 	w.context(false, 0, nil)
-	w.region()
-	w.instruction(in.Instruction)
-	return Prompt{
-		Base: EditBase(), Input: []Message{{User, w.b.String()}},
-		Parts: append(in.taskPart(editRules), w.parts...), Cut: w.cut,
-	}
-}
-
-// region writes the document round the region, which stands between lines of its own.
-func (w *writer) region() {
-	in := w.in
-	start, end := in.around(in.Start, in.End, aroundEdit, aroundEdit)
-	w.header()
-	piece := func(source Source, why string, from, to int) {
-		text := modelText(in.Text.Slice(from, to))
-		if text == "" {
-			return
-		}
-		w.add(Part{Source: source, Path: in.Path, Line: lineAt(in.Text, from) + 1, Why: why, Tokens: in.tokens(text)}, text)
-		w.line()
-	}
-	piece(Around, "what stands above the region", start, in.Start)
-	w.b.WriteString(regionOpen + "\n")
-	piece(Selection, "the region that the answer replaces", in.Start, in.End)
-	w.b.WriteString(regionClose + "\n")
-	piece(Around, "what stands below the region", in.End, end)
-}
-
-// instruction ends a request with what the user wants.
-func (w *writer) instruction(text string) {
-	text = strings.TrimSpace(text)
+	file(w)
+	text := strings.TrimSpace(in.Instruction)
 	w.b.WriteString("\nInstruction: ")
-	w.add(Part{Source: Request, Why: "what the user wants", Tokens: w.in.tokens(text)}, text)
+	w.add(Part{Source: Request, Why: "what the user wants", Tokens: in.tokens(text)}, text)
 	w.b.WriteByte('\n')
+	return Prompt{Base: base, Input: []Message{{User, w.b.String()}}, Parts: append(in.taskParts(base), w.parts...), Cut: w.cut}
+}
+
+// document writes a part of the document, and ends its last line.
+func (w *writer) document(source Source, why string, from, to int) {
+	in := w.in
+	text := modelText(in.Text.Slice(from, to))
+	if text == "" {
+		return
+	}
+	w.add(Part{Source: source, Path: in.Path, Line: lineAt(in.Text, from) + 1, Why: why, Tokens: in.tokens(text)}, text)
+	w.line()
 }
 
 // line ends a line that is not ended.
