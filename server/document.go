@@ -13,6 +13,7 @@ import (
 	"github.com/spark-lsp/spark-lsp/delivery"
 	"github.com/spark-lsp/spark-lsp/editops"
 	"github.com/spark-lsp/spark-lsp/lsp"
+	"github.com/spark-lsp/spark-lsp/session"
 )
 
 // document is what the server keeps for one open document: what was suggested in it, and the edits that are on
@@ -22,6 +23,7 @@ type document struct {
 	uri       string
 	suggester suggester
 	log       editLog
+	context   docContext
 
 	mu      sync.Mutex    // guards what follows; never held while the editor is called
 	doc     *lsp.Document // as the editor last told it
@@ -84,6 +86,10 @@ func (s *Server) changed(c lsp.Change) {
 	d.log.changed(c, ours) // before anybody sees the document's new version
 	d.moveLocked()
 	d.mu.Unlock()
+	s.contexts.edits.changed(c)
+	if c.After != nil && s.hasModel(session.Completion) { // the embedded engine looks for itself
+		s.refresh(d)
+	}
 }
 
 // document returns what is kept for an open document, nil when it has been closed meanwhile.

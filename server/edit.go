@@ -312,10 +312,8 @@ func (s *Server) hear(ctx context.Context, e *edit, d *document, model Model, re
 
 // editPrompt is what the model reads of a task.
 func (s *Server) editPrompt(t task) prompt.Prompt {
-	in := prompt.Input{
-		Path: s.relative(t.doc.URI), Language: t.doc.LanguageID,
-		Text: t.text, Start: t.seen[0], End: t.seen[1], Instruction: t.instruction,
-	}
+	in := s.gather(t.doc, t.start, session.Edit)
+	in.Text, in.Start, in.End, in.Instruction = t.text, t.seen[0], t.seen[1], t.instruction
 	if t.format == prompt.Hunks {
 		return prompt.EditHunks(in, prompt.HunkSyntaxFor(s.options().For(settings.Edit).Model))
 	}

@@ -168,12 +168,8 @@ func (s *Server) mayChange(home, u string) error {
 
 // rootOf is the workspace folder that holds a file, or else the file's own directory.
 func (s *Server) rootOf(name string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, root := range s.roots {
-		if rel, err := filepath.Rel(root, name); err == nil && filepath.IsLocal(rel) {
-			return root
-		}
+	if root, ok := s.folderOf(name); ok {
+		return root
 	}
 	return filepath.Dir(name)
 }

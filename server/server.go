@@ -61,6 +61,7 @@ type Server struct {
 	activity       activity
 
 	models   models
+	contexts contexts
 	shards   shards
 	consents *consents
 	usage    *usage

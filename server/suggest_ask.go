@@ -71,7 +71,7 @@ func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, as
 func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion, model Model, ahead bool) {
 	t := sg.doc.Text
 	path := s.relative(sg.doc.URI)
-	p := prompt.Completion(prompt.Input{Path: path, Language: sg.doc.LanguageID, Text: t, Cursor: sg.at})
+	p := prompt.Completion(s.gather(sg.doc, sg.at, session.Completion))
 	req := session.Request{
 		Job: session.Completion, Base: parts(p.Base), Input: parts(p.Input), Explicit: sg.asked != automatic,
 		FIM: session.FIM{

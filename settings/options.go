@@ -127,6 +127,37 @@ type Options struct {
 	// source's is taken.
 	Actions []Action `key:"actions" default:"[]"`
 
+	// Rules are your own words for the model, sent with every prompt: how you want code to be written. A
+	// repository's own instructions belong into its AGENTS.md.
+	Rules string `key:"rules" default:"" scope:"machine"`
+
+	// ContextInstructions lets a repository's own instructions stand in prompts, as notes: AGENTS.md,
+	// .github/copilot-instructions.md, CLAUDE.md or .cursorrules, whichever is nearest to the file.
+	ContextInstructions bool `key:"context.instructions" default:"true"`
+
+	// ContextDefinitions lets definitions of what is named near the cursor stand in prompts, from other files of
+	// the workspace.
+	ContextDefinitions bool `key:"context.definitions" default:"true"`
+
+	// ContextSimilar lets passages of other open documents stand in prompts that resemble the place of the cursor.
+	ContextSimilar bool `key:"context.similar" default:"true"`
+
+	// ContextEdits lets the latest edits stand in prompts, those of other open documents too.
+	ContextEdits bool `key:"context.edits" default:"true"`
+
+	// ContextSnapshot sends a file that is being edited once, as a whole where it is not too large, and keeps it
+	// ready at the endpoint, so that each key sends only what has changed since. It needs a Responses endpoint.
+	ContextSnapshot bool `key:"context.snapshot" default:"true"`
+
+	// ContextCompletionTokens bounds what instructions and other files add to the prompt of a completion, tokens.
+	ContextCompletionTokens int `key:"context.completionTokens" min:"1" max:"100000" default:"2000"`
+
+	// ContextEditTokens bounds what they add to the prompt of anything else, tokens.
+	ContextEditTokens int `key:"context.editTokens" min:"1" max:"100000" default:"8000"`
+
+	// ContextWarmTokens bounds the tokens an hour that are spent on keeping files ready at the endpoint.
+	ContextWarmTokens int `key:"context.warmTokens" min:"0" max:"100000000" default:"400000"`
+
 	// Undojoin is set by the Neovim configuration whose applyEdit handler joins the edits of one action into
 	// one undo step; it allows live delivery there.
 	Undojoin bool `key:"undojoin" default:"false" vscode:"-"`
