@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,18 +36,25 @@ func newRig(b testing.TB, ctx context.Context, respond func(*loopback.Exchange))
 // newRigWith is newRig with a model of any kind. One that refuses WebSockets is not waited for.
 func newRigWith(b testing.TB, ctx context.Context, opts loopback.Options) rig {
 	b.Helper()
+	return newRigArgs(b, ctx, opts, nil)
+}
+
+// newRigArgs is newRigWith with more in the environment and on the command line.
+func newRigArgs(b testing.TB, ctx context.Context, opts loopback.Options, more map[string]string, args ...string) rig {
+	b.Helper()
 	model := loopback.New(opts)
 	if err := model.Start("127.0.0.1:0"); err != nil {
 		b.Fatal(err)
 	}
 	env := map[string]string{"SPARK_PROVIDER": "openai", "SPARK_BASE_URL": model.URL(), "SPARK_API_KEY": "bench", "XDG_STATE_HOME": b.TempDir()}
+	maps.Copy(env, more)
 	toServer, fromEditor := io.Pipe()
 	toEditor, fromServer := io.Pipe()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		process{
-			args: []string{"--stdio"}, stdin: toServer, stdout: fromServer, stderr: io.Discard,
+			args: append([]string{"--stdio"}, args...), stdin: toServer, stdout: fromServer, stderr: io.Discard,
 			getenv: func(name string) string { return env[name] },
 		}.run(ctx)
 	}()

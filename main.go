@@ -62,7 +62,8 @@ type cli struct {
 }
 
 type serveCmd struct {
-	Stdio bool `help:"Speak LSP over stdin and stdout. This is also what happens when stdin is not a terminal."`
+	Stdio bool   `help:"Speak LSP over stdin and stdout. This is also what happens when stdin is not a terminal."`
+	HTTP  string `name:"http" placeholder:"127.0.0.1:PORT" help:"Serve /v1/completions to Zed and other clients that fill in the middle; beside --stdio or alone. The token is in SPARK_HTTP_TOKEN, or in the file http-token of the state directory."`
 }
 
 // usageError ends the program with exit code 2: the command line was wrong, nothing was tried.
@@ -120,8 +121,11 @@ func envResolver(getenv func(string) string) kong.Resolver {
 }
 
 func (s *serveCmd) Run(ctx context.Context, p process, c *cli) error {
+	if s.HTTP != "" && !s.Stdio {
+		return p.serveHTTP(ctx, c, s.HTTP)
+	}
 	if f, ok := p.stdin.(*os.File); ok && !s.Stdio && term.IsTerminal(int(f.Fd())) {
 		return usageError{errors.New("stdin is a terminal: an editor starts this program as 'spark-lsp --stdio'; to see it at work run 'spark-lsp demo'")}
 	}
-	return p.serve(ctx, c)
+	return p.serve(ctx, c, s.HTTP)
 }

@@ -16,32 +16,30 @@ import (
 	"github.com/spark-lsp/spark-lsp/settings"
 )
 
-// serve speaks LSP over the process's stdin and stdout until the editor ends the connection.
-func (p process) serve(ctx context.Context, c *cli) error {
-	log, closeLog, err := openLog(c, p.stderr)
+// serve speaks LSP over the process's stdin and stdout until the editor ends the connection. With an address it serves
+// completions over HTTP too, for as long.
+func (p process) serve(ctx context.Context, c *cli, httpAddr string) error {
+	var warnings []string
+	var l *completionsListener
+	if httpAddr != "" {
+		var err error
+		var usage usageError
+		if l, err = p.listenHTTP(ctx, httpAddr); errors.As(err, &usage) {
+			return err
+		} else if err != nil {
+			warnings = append(warnings, err.Error()) // another editor's process may serve there already
+		} else {
+			defer l.Close()
+		}
+	}
+	s, done, err := p.newServer(c, warnings)
 	if err != nil {
 		return err
 	}
-	defer closeLog()
-
-	var warnings []string
-	user, err := readUserFile(userFile(p.getenv))
-	if err != nil {
-		warnings = append(warnings, err.Error())
+	defer done()
+	if l != nil {
+		defer l.serve(s)()
 	}
-	embedded := offline.New(offline.Options{})
-	defer embedded.Close()
-	s := server.New(server.Config{
-		Version:     versionString(),
-		Log:         log,
-		UserFile:    user,
-		Environment: settings.FromEnvironment(p.getenv),
-		Warnings:    warnings,
-		StateDir:    stateDir(p.getenv),
-		Engine:      engine{embedded},
-		PanicOnBug:  p.panicOnBug,
-	})
-	defer s.Close()
 
 	err = lsp.Serve(ctx, p.stdin, p.stdout, s.Program())
 	switch {
@@ -51,6 +49,34 @@ func (p process) serve(ctx context.Context, c *cli) error {
 		return fmt.Errorf("serving the editor: %w", err)
 	}
 	return nil
+}
+
+// newServer makes the program of the user's settings and this process's surroundings. done ends it.
+func (p process) newServer(c *cli, warnings []string) (s *server.Server, done func(), err error) {
+	log, closeLog, err := openLog(c, p.stderr)
+	if err != nil {
+		return nil, nil, err
+	}
+	user, err := readUserFile(userFile(p.getenv))
+	if err != nil {
+		warnings = append(warnings, err.Error())
+	}
+	embedded := offline.New(offline.Options{})
+	s = server.New(server.Config{
+		Version:     versionString(),
+		Log:         log,
+		UserFile:    user,
+		Environment: settings.FromEnvironment(p.getenv),
+		Warnings:    warnings,
+		StateDir:    stateDir(p.getenv),
+		Engine:      engine{embedded},
+		PanicOnBug:  p.panicOnBug,
+	})
+	return s, func() {
+		s.Close()
+		embedded.Close()
+		closeLog()
+	}, nil
 }
 
 // openLog opens the log. Without --log only errors are written, to stderr, because Neovim and Helix show

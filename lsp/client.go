@@ -159,6 +159,14 @@ func folders(p *protocol.InitializeParams) []string {
 	return paths
 }
 
+// Nobody is the client of a program that serves no editor. It supports nothing, and everything that is asked of it
+// returns ErrClosed.
+func Nobody() *Client {
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	return &Client{Encoding: UTF8, root: gone}
+}
+
 // announces reports whether a member of experimental is there: a number (the version of what it stands for) or true.
 func announces(experimental []byte, member string) bool {
 	var e map[string]json.RawMessage
@@ -203,6 +211,9 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 // already that memory is at stake; then, off the read loop, it waits until the client reads or ctx ends. A ctx that
 // has ended already does not keep the notification from being sent.
 func (c *Client) Notify(ctx context.Context, method string, params any) error {
+	if c.conn == nil { // Nobody
+		return fmt.Errorf("%s: %w", method, ErrClosed)
+	}
 	if err := c.conn.Notify(context.WithValue(ctx, outgoing{}, true), method, params); err != nil {
 		return c.failed(method, err)
 	}

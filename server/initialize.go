@@ -52,6 +52,7 @@ func (s *Server) initialized(context.Context) {
 	s.tellActivity(0)
 	s.start(func(ctx context.Context) {
 		s.fetchConfiguration(ctx)
+		s.readyOnce.Do(func() { close(s.ready) })
 		s.tellWarnings(ctx)
 	})
 	s.mu.Lock()
@@ -60,6 +61,20 @@ func (s *Server) initialized(context.Context) {
 	s.start(func(ctx context.Context) { s.indexWorkspace(ctx, roots) })
 	s.start(s.keepUsage)
 	s.start(s.watchFiles)
+}
+
+// StartAlone readies a Server that no editor will greet, for HTTP. It returns what is wrong with the settings, a
+// sentence each. There is nobody to be asked for consent, and no workspace: nothing but what a request brings is known.
+func (s *Server) StartAlone() (warnings []string) {
+	s.client = lsp.Nobody()
+	s.resolve()
+	s.chooseModels()
+	s.start(s.keepUsage)
+	s.readyOnce.Do(func() { close(s.ready) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	warnings, s.warnings = s.warnings, nil
+	return warnings
 }
 
 // didChangeWorkspaceFolders keeps the list of roots, and reads the new ones.

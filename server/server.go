@@ -66,6 +66,10 @@ type Server struct {
 	consents *consents
 	usage    *usage
 
+	fim       fim
+	ready     chan struct{} // closed when the settings are known and the models chosen
+	readyOnce sync.Once
+
 	fetching sync.Mutex // held while the editor is asked for its settings
 
 	mu       sync.Mutex // guards what follows
@@ -91,6 +95,7 @@ func New(cfg Config) *Server {
 		indexed:  map[string][]string{},
 		rules:    map[string]*privacy.Rules{},
 		warned:   map[string]bool{},
+		ready:    make(chan struct{}),
 		warnings: cfg.Warnings,
 		shards:   newShards(),
 		consents: openConsents(cfg.StateDir),
