@@ -42,7 +42,7 @@ import (
 //	init JSON                    initializationOptions
 //	crlf FILE, cr FILE, nofinalnewline FILE     what a txtar file cannot hold
 //	shell                        the editor applies spark/edit/delta, as our own shells do
-//	refresh                      the editor understands spark/inlineCompletion/refresh
+//	announces NAME               capabilities.experimental.NAME of docs/extensions.md
 //	status 401                   the endpoint refuses every connection so
 //	remote                       the endpoint is not recognised as one on this machine
 //	-- NAME --                   a document; ‸ marks the cursor
@@ -174,8 +174,8 @@ func playScenario(t *testing.T, file string) {
 				case "shell":
 					shell = true
 					opts.Capabilities = map[string]any{"experimental": map[string]any{"sparkEdit": 1}}
-				case "refresh":
-					opts.Capabilities = map[string]any{"experimental": map[string]any{"sparkInlineCompletionRefresh": 1}}
+				case "announces":
+					opts.Capabilities = map[string]any{"experimental": map[string]any{arg: 1}}
 				case "crlf":
 					ends[arg] = func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 				case "cr":

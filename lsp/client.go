@@ -64,6 +64,8 @@ type Client struct {
 
 	// SparkEdit: edits may be streamed with spark/edit notifications (experimental.sparkEdit of the client).
 	SparkEdit bool
+	// SparkStatus: spark/status is wanted, by a client that may have no other message of ours (experimental.sparkStatus).
+	SparkStatus bool
 	// InlineCompletionRefresh: spark/inlineCompletion/refresh is understood (experimental.sparkInlineCompletionRefresh).
 	InlineCompletionRefresh bool
 
@@ -126,6 +128,7 @@ func newClient(p *protocol.InitializeParams) *Client {
 		c.ShowDocument = w.ShowDocument != nil && w.ShowDocument.Support
 	}
 	c.SparkEdit = announces(p.Capabilities.Experimental, "sparkEdit")
+	c.SparkStatus = c.SparkEdit || announces(p.Capabilities.Experimental, "sparkStatus")
 	c.InlineCompletionRefresh = announces(p.Capabilities.Experimental, "sparkInlineCompletionRefresh")
 	return c
 }

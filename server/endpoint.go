@@ -93,10 +93,10 @@ func (s *Server) tellWaiting(ctx context.Context, st session.Status) {
 // methodStatus is our notification of what spark-lsp.status answers, for shells that show it all the time.
 const methodStatus = "spark/status"
 
-// notifyStatus sends spark/status to shells that announce themselves. The state is read now, not when it was
+// notifyStatus sends spark/status to clients that want it. The state is read now, not when it was
 // reported: of two changes in quick succession both tell the later.
 func (s *Server) notifyStatus(ctx context.Context) {
-	if s.client != nil && s.client.SparkEdit {
+	if s.client != nil && s.client.SparkStatus {
 		_ = s.client.Notify(ctx, methodStatus, s.status())
 	}
 }

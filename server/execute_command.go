@@ -104,6 +104,7 @@ func (s *Server) toggleCommand(*lsp.Snapshot, json.RawMessage) (any, error) {
 		word = "paused"
 	}
 	s.tellActivity(0)
+	s.start(s.notifyStatus)
 	s.say(protocol.MessageTypeInfo, "spark-lsp: automatic completions %s", word)
 	return nil, nil
 }

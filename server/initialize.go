@@ -50,6 +50,7 @@ func (s *Server) initialize(_ context.Context, client *lsp.Client, p *protocol.I
 func (s *Server) initialized(context.Context) {
 	s.chooseModels()
 	s.tellActivity(0)
+	s.start(s.notifyStatus)
 	s.start(func(ctx context.Context) {
 		s.fetchConfiguration(ctx)
 		s.readyOnce.Do(func() { close(s.ready) })

@@ -48,6 +48,7 @@ type editEnd struct {
 
 // shellBegin tells a shell of an edit.
 func (s *Server) shellBegin(ctx context.Context, e *edit) {
+	s.notifyStatus(ctx)
 	if s.profile().Name != "spark" {
 		return
 	}
@@ -72,6 +73,7 @@ func (d *document) shellSend(ctx context.Context, doc *lsp.Document, e *edit, ed
 
 // shellEnd tells a shell how an edit ended.
 func (s *Server) shellEnd(e *edit, o outcome, message string) {
+	defer s.notifyStatus(context.Background())
 	if s.profile().Name != "spark" {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,10 +28,17 @@ type status struct {
 	Message   string         `json:"message,omitempty"`   // one line for a person
 	Until     string         `json:"until,omitempty"`     // limited: RFC 3339
 	Editing   int            `json:"editing"`             // edits that stream now
+	Edits     []runningEdit  `json:"edits"`               // those, in the order in which they began
 	Tokens    int            `json:"tokensToday"`         // input and output, of all of the user's editors
 	Models    map[string]int `json:"tokensByModel,omitempty"`
 
 	Completions counts `json:"completions"` // in this process
+}
+
+// runningEdit is one edit that streams now.
+type runningEdit struct {
+	ID  int    `json:"id"`
+	URI string `json:"uri"`
 }
 
 func (s *Server) status() status {
@@ -55,8 +63,12 @@ func (s *Server) status() status {
 	st.Tokens, st.Models = s.usage.today()
 	st.Completions = s.tally.now()
 	s.mu.Lock()
-	st.Editing = len(s.edits)
+	st.Editing, st.Edits = len(s.edits), []runningEdit{}
+	for id, e := range s.edits {
+		st.Edits = append(st.Edits, runningEdit{ID: id, URI: e.uri})
+	}
 	s.mu.Unlock()
+	slices.SortFunc(st.Edits, func(a, b runningEdit) int { return a.ID - b.ID })
 	return st
 }
 
