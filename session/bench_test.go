@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -151,5 +152,54 @@ func BenchmarkStreams32(b *testing.B) {
 		b.ReportMetric(float64(cpu.Nanoseconds())/float64(deltas), "cpu-ns/tok")
 		flat, flatCPU, _ := run(32, 4000, "0")
 		b.ReportMetric(float64(flat)/flatCPU.Seconds(), "tok/core-s")
+	}
+}
+
+// BenchmarkSteer is the way of a redirection from the call to its frame on the wire, and to the first text that has
+// read it; of the latter the model (a loopback one that answers at once) is a part.
+func BenchmarkSteer(b *testing.B) {
+	srv := serve(b, loopback.Options{Interrupt: true, Respond: func(x *loopback.Exchange) {
+		if strings.Contains(x.Input, "use a map") {
+			_ = x.Text("m := map[string]int{}")
+			_ = x.Done()
+			return
+		}
+		_ = x.Delta(strings.Repeat("kept text\n", 50))
+		<-x.Cancelled()
+	}})
+	s := open(b, srv, nil)
+	ctx := context.Background()
+	if err := s.Warm(ctx, Edit, rules); err != nil {
+		b.Fatal(err)
+	}
+	input := user(strings.Repeat("func f() {}\n", 400))
+	var wire, text []time.Duration
+	for b.Loop() {
+		sent := make(chan time.Time, 4)
+		var steered time.Time
+		var h Handle
+		for ev, err := range s.Stream(ctx, Request{Job: Edit, Base: rules, Input: input, Trace: &Trace{Sent: func(int) { sent <- time.Now() }}}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			switch {
+			case ev.Kind == Started:
+				h = ev.Response
+			case ev.Kind == Delta && steered.IsZero():
+				<-sent
+				steered = time.Now()
+				if out, err := s.Steer(ctx, h, user("no, use a map")); out != SteerApplied {
+					b.Fatal(out, err)
+				}
+				wire = append(wire, (<-sent).Sub(steered))
+			case ev.Kind == Delta:
+				text = append(text, time.Since(steered))
+			}
+		}
+	}
+	for name, d := range map[string][]time.Duration{"µs-to-wire": wire, "µs-to-text": text} {
+		slices.Sort(d)
+		b.ReportMetric(float64(d[len(d)/2].Nanoseconds())/1e3, name+"-p50")
+		b.ReportMetric(float64(d[len(d)*99/100].Nanoseconds())/1e3, name+"-p99")
 	}
 }

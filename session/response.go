@@ -22,8 +22,11 @@ type response struct {
 	// request is sent.
 	leave func()
 	alive func(since time.Time) bool
-	lane  *lane  // nil over HTTP
-	not   string // the lane's response before this one, whose last event may come twice
+	lane  *lane // nil over HTTP
+	// chained says that it continues an earlier answer; cacheKey is the prompt_cache_key that it was sent with.
+	chained  bool
+	cacheKey string
+	not      string // the lane's response before this one, whose last event may come twice
 
 	mu       sync.Mutex
 	text     []byte // everything received

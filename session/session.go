@@ -56,7 +56,8 @@ type Session struct {
 	authUntil time.Time
 	reprobe   *time.Timer
 
-	bases     []*base // what Warm asked for, most recently used last
+	bases     []*base  // what Warm asked for, most recently used last
+	chains    []*chain // conversations that may be continued, most recently used last
 	lanes     Support
 	interrupt Support
 	probing   bool // an interrupt is out whose answer will settle interrupt

@@ -552,12 +552,22 @@ func (k *socket) freeLocked() *lane {
 		}
 		return k.laneNamed("")
 	}
+	var best *lane
+	least := 0
 	for i := range requestLanes {
-		if l := k.laneNamed(laneNames[i]); l.resp == nil {
+		l := k.laneNamed(laneNames[i])
+		if l.resp != nil {
+			continue
+		}
+		held := k.s.chainedLocked(l)
+		if held == 0 {
 			return l
 		}
+		if best == nil || held < least { // the conversation that was used least recently
+			best, least = l, held
+		}
 	}
-	return nil
+	return best
 }
 
 // baseLaneLocked finds a lane to warm a base on: an unused one, else the one whose base was used least

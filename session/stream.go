@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -217,6 +218,9 @@ func (c *call) consume(ctx context.Context, r *response, yield func(Event, error
 		}
 		if ev.Kind == Done {
 			done = true
+			if ev.Reason == Complete {
+				c.s.remember(c, r)
+			}
 			yield(ev, nil)
 			return nil, nil
 		}
@@ -306,7 +310,7 @@ func (s *Session) forgetBaseLocked(c *call) {
 	c.mu.Lock()
 	r, parts := c.cur, c.req.Base
 	c.mu.Unlock()
-	if r == nil || r.lane == nil {
+	if r == nil || r.lane == nil || r.chained {
 		return
 	}
 	if b := s.findLocked(c.req.Job, parts); b != nil {
@@ -382,6 +386,7 @@ func (s *Session) begin(ctx context.Context, c *call, try *attempts) (*response,
 	dials, began, queued := s.dials, time.Now(), false
 	var l *lane
 	var id string
+	var ch *chain
 	for l == nil {
 		now := time.Now()
 		if err := ctx.Err(); err != nil {
@@ -422,6 +427,21 @@ func (s *Session) begin(ctx context.Context, c *call, try *attempts) (*response,
 			s.mu.Unlock()
 			return nil, &failure{err: f.err, remedy: f.remedy}, nil
 		}
+		if ch = nil; !try.full && len(s.chains) > 0 && req.Job != Completion {
+			ch = s.chainLocked(req.Job, slices.Concat(req.Base, req.Input, parts))
+		}
+		if ch != nil && ch.lane.resp == ch.r { // its end was heard a moment before the reader gives the lane back
+			if err := s.wait(ctx); err != nil {
+				s.mu.Unlock()
+				return nil, nil, err
+			}
+			continue
+		}
+		if ch != nil && ch.lane.resp == nil && ch.lane.k.inFlight < maxInFlight {
+			l, id = ch.lane, ch.r.ident()
+			break
+		}
+		ch = nil
 		if l, id = s.pickLocked(b, try.full); l != nil {
 			break
 		}
@@ -461,7 +481,10 @@ func (s *Session) begin(ctx context.Context, c *call, try *attempts) (*response,
 	}
 	frame := s.frameLocked(req.Job, req.MaxOutputTokens, orElse(req.CacheKey, cacheKeyIf(b, req.Base)))
 	s.placeLocked(l, r, req.Job)
-	if id != "" {
+	switch {
+	case ch != nil:
+		r.chained, frame.PromptCacheKey = true, ch.cacheKey
+	case id != "":
 		frame.PromptCacheKey = b.cacheKey // what the base was warmed under
 		if src := l.k.bases[b]; src != l {
 			src.forks++
@@ -469,6 +492,7 @@ func (s *Session) begin(ctx context.Context, c *call, try *attempts) (*response,
 			l.from = src
 		}
 	}
+	r.cacheKey = frame.PromptCacheKey
 	if l.name == "" {
 		// One lane keeps one response: whatever was warm there is used up now, by this request or for
 		// nothing, and is warmed again when it has ended.
@@ -506,11 +530,14 @@ func (s *Session) begin(ctx context.Context, c *call, try *attempts) (*response,
 	}
 
 	frame.Type, frame.StreamID, frame.PreviousResponseID = "response.create", l.name, id
-	list := make([]item, 0, len(req.Base)+len(req.Input)+len(parts))
-	if id == "" {
-		list = items(list, req.Base...)
+	said := slices.Concat(req.Base, req.Input, parts)
+	switch {
+	case ch != nil:
+		said = said[len(ch.parts):]
+	case id != "":
+		said = said[len(req.Base):]
 	}
-	frame.Input = items(items(list, req.Input...), parts...)
+	frame.Input = items(make([]item, 0, len(said)), said...)
 	data := encode(frame)
 	if len(data) > maxFrame {
 		s.unplace(l, r)
@@ -594,6 +621,7 @@ func (s *Session) spareLocked(k *socket) bool {
 // placeLocked puts a response on a lane.
 func (s *Session) placeLocked(l *lane, r *response, job Job) {
 	k := l.k
+	s.unchainLocked(l)
 	l.resp, l.job, l.draining, l.wantInterrupt, l.warmup = r, job, false, false, false
 	k.inFlight++
 	r.leave = func() { s.abandon(l, r) }
