@@ -156,7 +156,7 @@ func (d *demoCmd) completions(ctx context.Context, p process, s *screen) error {
 func (d *demoCmd) edit(ctx context.Context, p process, s *screen) error {
 	s.title("2. An edit that streams: the instruction is a comment above the code")
 	env := map[string]string{}
-	user, _ := readUserFile(userFile(p.getenv)) // what is wrong with it is the server's to say
+	user, _ := readUserFile(userFile(p.getenv), homeDir(p.getenv)) // what is wrong with it is the server's to say
 	resolved, _ := settings.Resolve(settings.Layers{UserFile: user, Environment: settings.FromEnvironment(p.getenv)})
 	if resolved.UsesModel() && resolved.Key() != "" {
 		s.say("The model is %s, through %s.", resolved.Model, resolved.BaseURL)

@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
@@ -47,6 +48,8 @@ type process struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	panicOnBug     bool // tests: a handler's panic is not swallowed
+
+	userFileInterval time.Duration // tests: 0 means userFileInterval
 }
 
 // cli is the command line. Kong reads flags, defaults and help from the tags.

@@ -72,24 +72,29 @@ func TestUserFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if l, err := readUserFile(file); l != nil || err != nil {
+	if l, err := readUserFile(file, "/home/me"); l == nil || len(l) > 0 || err != nil {
 		t.Errorf("a missing file: %v, %v", l, err)
 	}
 	write("model = \"m\"\napiKey = \"k\"\n[completion]\nmaxTokens = 7\n", 0o600)
-	l, err := readUserFile(file)
+	l, err := readUserFile(file, "/home/me")
 	if err != nil || l["model"] != "m" || l["apiKey"] != "k" || l["completion.maxTokens"] != int64(7) {
 		t.Errorf("%v, %v", l, err)
 	}
 	if runtime.GOOS != "windows" {
 		write("model = \"m\"\napiKey = \"k\"\n", 0o644)
-		l, err = readUserFile(file)
+		l, err = readUserFile(file, "/home/me")
 		if err == nil || !strings.Contains(err.Error(), "chmod 600") || l["apiKey"] != nil || l["model"] != "m" {
 			t.Errorf("a file that others may read: %v, %v", l, err)
 		}
 	}
+	write("[folders.\"~/x/**\"]\nenabled = false\n[folders.\"~other\"]\n", 0o644)
+	l, err = readUserFile(file, "/home/me")
+	if f, _ := l["folders"].(map[string]any); err != nil || f["/home/me/x/**"] == nil || f["~other"] == nil || len(f) != 2 {
+		t.Errorf("folders: %v, %v", l, err)
+	}
 	// D24: the line that is wrong may hold the key, so it is not quoted.
 	write("apiKey = \"secret-key\n", 0o600)
-	if _, err = readUserFile(file); err == nil || strings.Contains(err.Error(), "secret-key") || !strings.Contains(err.Error(), "line 1") {
+	if _, err = readUserFile(file, "/home/me"); err == nil || strings.Contains(err.Error(), "secret-key") || !strings.Contains(err.Error(), "line 1") {
 		t.Errorf("a broken file: %v", err)
 	}
 }

@@ -45,6 +45,8 @@ import (
 //	announces NAME               capabilities.experimental.NAME of docs/extensions.md
 //	status 401                   the endpoint refuses every connection so
 //	remote                       the endpoint is not recognised as one on this machine
+//	folder NAME JSON             a workspace folder, and the editor's settings for it
+//	-- config.toml --            the user's file
 //	-- NAME --                   a document; ‸ marks the cursor
 //	-- want/NAME --              its text at the end
 //	-- script --
@@ -60,6 +62,7 @@ import (
 //	editor lens N TITLE                                    runs the command of the Nth code lens
 //	editor policy refuse N | drop N                        what the editor does with the next N edits
 //	editor answer TITLE                                    to the question that is open
+//	editor config TEXT                                     the user's file is replaced, as editors do it
 //	model  warm N | connections N | quiet
 //	model  expect completion|edit [TEXT...] [as NAME]      waits for the next request, and accepts it (response.created)
 //	model  silent completion|edit [TEXT...] [as NAME]      the same, without a word
@@ -100,6 +103,7 @@ type stage struct {
 	ed      *editor.Editor
 	model   *loopback.Server
 	logFile string
+	config  string // the user's file
 
 	files map[string]string // what the editor opens, marks removed
 	mark  map[string]int    // where the cursor is in them
@@ -128,12 +132,12 @@ func playScenario(t *testing.T, file string) {
 	defer cancel()
 
 	s := &stage{
-		t: t, ctx: ctx, logFile: filepath.Join(t.TempDir(), "log"),
+		t: t, ctx: ctx, logFile: filepath.Join(t.TempDir(), "log"), config: filepath.Join(t.TempDir(), "spark-lsp", "config.toml"),
 		files: map[string]string{}, mark: map[string]int{},
 		requests: map[string]*editor.Pending{}, exchanges: map[string]*loopback.Exchange{},
 		answers: make(chan string, 1), policy: &countingPolicy{then: editor.Strict},
 	}
-	env := map[string]string{"SPARK_PROVIDER": "openai", "SPARK_API_KEY": scenarioKey, "XDG_STATE_HOME": t.TempDir(), "XDG_CONFIG_HOME": t.TempDir()}
+	env := map[string]string{"SPARK_PROVIDER": "openai", "SPARK_API_KEY": scenarioKey, "XDG_STATE_HOME": t.TempDir(), "XDG_CONFIG_HOME": filepath.Dir(filepath.Dir(s.config))}
 	opts := editor.Options{Name: "helix", Encodings: []string{"utf-8", "utf-16", "utf-32"}, Policy: s.policy.apply, Choose: s.choose}
 	lo := loopback.Options{Respond: loopback.Manual, Interrupt: true, Key: scenarioKey}
 	remote, shell := false, false
@@ -169,6 +173,17 @@ func playScenario(t *testing.T, file string) {
 					status := number(t, arg)
 					lo.Upgrade = func(int, *http.Request) loopback.Upgrade { return loopback.Upgrade{Status: status} }
 					lo.Key = "another key"
+				case "folder":
+					name, text, _ := strings.Cut(arg, " ")
+					var folder map[string]any
+					if err := json.Unmarshal([]byte(text), &folder); err != nil {
+						t.Fatalf("%s: %v", line, err)
+					}
+					opts.Folders = append(opts.Folders, uriOf(name))
+					if opts.FolderSettings == nil {
+						opts.FolderSettings = map[string]map[string]any{}
+					}
+					opts.FolderSettings[uriOf(name)] = map[string]any{"spark": folder}
 				case "remote":
 					remote = true
 				case "shell":
@@ -186,6 +201,8 @@ func playScenario(t *testing.T, file string) {
 					t.Fatalf("%s: unknown config %q", file, line)
 				}
 			}
+		case f.Name == "config.toml":
+			s.writeConfig(data)
 		case f.Name == "script":
 			script = data
 		case isWant:
@@ -224,6 +241,7 @@ func playScenario(t *testing.T, file string) {
 			args:   []string{"--stdio", "--log", s.logFile, "--log-level", "debug"},
 			getenv: func(name string) string { return env[name] },
 			stdin:  toServer, stdout: fromServer, stderr: &stderr, panicOnBug: true,
+			userFileInterval: 5 * time.Millisecond,
 		}
 		exit <- p.run(context.WithoutCancel(ctx))
 	}()
@@ -322,6 +340,20 @@ func withMember(t *testing.T, object json.RawMessage, name string, value any) js
 		t.Fatal(err)
 	}
 	return out
+}
+
+// writeConfig puts a new file in the place of the user's, as editors do that write atomically.
+func (s *stage) writeConfig(text string) {
+	s.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(s.config), 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(s.config+"~", []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Rename(s.config+"~", s.config); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func uriOf(name string) string { return "file:///scenario/" + name }
@@ -571,6 +603,9 @@ func (s *stage) editor(verb string, args []string) error {
 			params["arguments"] = []any{json.RawMessage(args[1])}
 		}
 		return wantCode(s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, params, nil), code)
+	case "config":
+		s.writeConfig(args[0])
+		return nil
 	case "notify":
 		return s.ed.Notify(args[0], json.RawMessage(args[1]))
 	case "request":

@@ -57,15 +57,13 @@ func (p process) newServer(c *cli, warnings []string) (s *server.Server, done fu
 	if err != nil {
 		return nil, nil, err
 	}
-	user, err := readUserFile(userFile(p.getenv))
-	if err != nil {
-		warnings = append(warnings, err.Error())
-	}
+	since := p.fingerprint() // before the files are read, so that no change is lost
 	embedded := offline.New(offline.Options{})
 	s = server.New(server.Config{
 		Version:     versionString(),
 		Log:         log,
-		UserFile:    user,
+		User:        p.readUser(),
+		WatchUser:   func(ctx context.Context, changed func(server.User)) { p.watchUser(ctx, since, changed) },
 		Environment: settings.FromEnvironment(p.getenv),
 		Warnings:    warnings,
 		StateDir:    stateDir(p.getenv),

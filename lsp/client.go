@@ -234,15 +234,33 @@ func (c *Client) failed(method string, err error) error {
 // Configuration asks for the client's settings of a section and returns them as raw JSON, nil when it has
 // none.
 func (c *Client) Configuration(ctx context.Context, section string) ([]byte, error) {
+	all, err := c.ConfigurationIn(ctx, section, nil)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// ConfigurationIn asks for a section as it holds in general and, in the same call, in each of some folders, which are
+// given as paths. Raw JSON comes back in that order; nil where the client has nothing to say, also of a folder that
+// it leaves out.
+func (c *Client) ConfigurationIn(ctx context.Context, section string, folders []string) ([][]byte, error) {
 	params := &protocol.ConfigurationParams{Items: []protocol.ConfigurationItem{{Section: &section}}}
+	for _, f := range folders {
+		scope := uri.File(f)
+		params.Items = append(params.Items, protocol.ConfigurationItem{Section: &section, ScopeURI: &scope})
+	}
 	var items []protocol.LSPAny
 	if err := c.Call(ctx, protocol.MethodWorkspaceConfiguration, params, &items); err != nil {
 		return nil, err
 	}
-	if len(items) == 0 || string(items[0]) == "null" {
-		return nil, nil
+	out := make([][]byte, len(params.Items))
+	for i, item := range items[:min(len(items), len(out))] {
+		if string(item) != "null" {
+			out[i] = item
+		}
 	}
-	return items[0], nil
+	return out, nil
 }
 
 // RegisterCapability registers capabilities dynamically.

@@ -95,8 +95,7 @@ func actionKinds() []protocol.CodeActionKind {
 func (s *Server) codeAction(_ context.Context, snap *lsp.Snapshot, p *protocol.CodeActionParams) (any, error) {
 	list := []protocol.CommandOrCodeAction{}
 	doc, ok := snap.Get(string(p.TextDocument.URI))
-	o := s.options()
-	if !ok || !o.Enabled {
+	if !ok || !s.optionsFor(doc).Enabled {
 		return list, nil
 	}
 	at := place{doc: doc}

@@ -31,13 +31,13 @@ func (s *Server) completeCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, 
 		s.say(protocol.MessageTypeInfo, "spark-lsp: choose \"Complete here\" from the code actions at the cursor")
 		return nil, nil
 	}
-	if !s.options().Enabled {
-		s.say(protocol.MessageTypeInfo, "spark-lsp: switched off by the setting \"enabled\"")
-		return nil, nil
-	}
 	doc, ok := snap.Get(a.URI)
 	if !ok {
 		return nil, invalidParams("%s: %s is not open", cmdComplete, a.URI)
+	}
+	if !s.optionsFor(doc).Enabled {
+		s.say(protocol.MessageTypeInfo, "spark-lsp: switched off here by the setting \"enabled\"")
+		return nil, nil
 	}
 	at, _ := doc.RangeToOffsets(*a.Range)
 	s.start(func(ctx context.Context) { s.completeHere(ctx, doc, at) })

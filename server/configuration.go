@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"reflect"
+	"slices"
 	"strings"
 
 	"go.lsp.dev/protocol"
@@ -41,9 +43,31 @@ func editorLayer(raw []byte) settings.Layer {
 	return layer
 }
 
+// editorSettings is what the editor has said of our settings. Server.mu guards it.
+type editorSettings struct {
+	told    settings.Layer            // initializationOptions, and what the editor pushed since, key by key
+	asked   settings.Layer            // the last answer to workspace/configuration, which is whole: what it leaves out is unset
+	folders map[string]settings.Layer // the same for workspace folders, by path; only those that differ
+}
+
+// general is what holds everywhere.
+func (e *editorSettings) general() settings.Layer {
+	all := settings.Layer{}
+	maps.Copy(all, e.told)
+	maps.Copy(all, e.asked)
+	return all
+}
+
 // didChangeConfiguration takes settings that an editor pushes, and asks those that only announce.
 func (s *Server) didChangeConfiguration(_ *lsp.Snapshot, p *protocol.DidChangeConfigurationParams) error {
-	s.mergeEditor(editorLayer(p.Settings)) // in the order of the wire: nothing in it waits
+	if pushed := editorLayer(p.Settings); len(pushed) > 0 { // in the order of the wire: nothing in it waits
+		s.mu.Lock()
+		told, problems := settings.Update(s.editor.told, pushed)
+		s.editor.told = told
+		s.problemsLocked(inPushed, inWords(problems))
+		s.mu.Unlock()
+		s.settingsChanged()
+	}
 	s.start(func(ctx context.Context) {
 		s.fetchConfiguration(ctx)
 		s.tellWarnings(ctx)
@@ -51,39 +75,136 @@ func (s *Server) didChangeConfiguration(_ *lsp.Snapshot, p *protocol.DidChangeCo
 	return nil
 }
 
-// fetchConfiguration asks the editor for the section "spark", where it can be asked.
+// fetchConfiguration asks the editor for the section "spark", in general and for each workspace folder, where it can
+// be asked.
 func (s *Server) fetchConfiguration(ctx context.Context) {
 	if !s.client.HasConfiguration {
 		return
 	}
 	s.fetching.Lock() // one after the other: the last to ask is the last to be believed
 	defer s.fetching.Unlock()
-	raw, err := s.client.Configuration(ctx, section)
+	s.mu.Lock()
+	roots := slices.Clone(s.roots)
+	s.mu.Unlock()
+	answers, err := s.client.ConfigurationIn(ctx, section, roots)
 	if err != nil {
 		s.log.Info("workspace/configuration failed", zap.Error(err))
 		return
 	}
+	general := configurationLayer(answers[0])
+	folders := map[string]settings.Layer{}
+	for i, root := range roots {
+		if answers[i+1] == nil {
+			continue
+		}
+		if in := settings.FolderLayer(configurationLayer(answers[i+1])); !reflect.DeepEqual(in, settings.FolderLayer(general)) {
+			folders[root] = in
+		}
+	}
+	s.mu.Lock()
+	asked, problems := settings.Update(s.editor.asked, general)
+	maps.DeleteFunc(asked, func(key string, _ any) bool { _, still := general[key]; return !still })
+	changed := !reflect.DeepEqual(asked, s.editor.asked) || !reflect.DeepEqual(folders, s.editor.folders)
+	s.editor.asked, s.editor.folders = asked, folders
+	s.problemsLocked(inAnswer, inWords(problems))
+	s.mu.Unlock()
+	if changed {
+		s.settingsChanged()
+	}
+}
+
+// configurationLayer reads one answer to workspace/configuration.
+func configurationLayer(raw []byte) settings.Layer {
 	var m map[string]any
 	if len(raw) == 0 || json.Unmarshal(raw, &m) != nil {
-		return // nothing is set
+		return settings.Layer{} // nothing is set
 	}
 	if inner, ok := m[section].(map[string]any); ok { // Helix answers with the whole of its config table
 		m = inner
 	}
-	s.mergeEditor(settings.Flatten(m))
+	return settings.Flatten(m)
 }
 
-// mergeEditor lays later values over earlier ones, key by key, and acts on what changed.
-func (s *Server) mergeEditor(values settings.Layer) {
-	if len(values) == 0 {
-		return
-	}
+// userChanged puts the user's files, as they are now, into force.
+func (s *Server) userChanged(u User) {
 	s.mu.Lock()
-	merged, problems := settings.Update(s.editor, values)
-	s.editor = merged
-	s.warnLocked(problems)
+	changed := u.Settings != nil && !reflect.DeepEqual(u.Settings, s.user)
+	if changed {
+		s.user = u.Settings
+	}
+	s.problemsLocked(inUserFiles, u.Warnings)
 	s.mu.Unlock()
+	if changed {
+		s.settingsChanged()
+	}
+	s.start(s.tellWarnings)
+}
+
+// settingsChanged puts new settings into force.
+func (s *Server) settingsChanged() {
 	s.resolve()
 	s.chooseModels()
 	s.dropSuggestions()
+	s.log.Info("new settings are in force", zap.Bool("foldersDiffer", s.scopes.Load() != nil))
+}
+
+// resolve merges the layers anew and tells what could not be taken, each problem once.
+func (s *Server) resolve() {
+	s.mu.Lock()
+	layers := settings.Layers{UserFile: s.user, Environment: s.cfg.Environment, Editor: s.editor.general()}
+	r, problems := settings.Resolve(layers)
+	s.problemsLocked(inSettings, inWords(problems))
+	var sc *scopes
+	if len(s.editor.folders) > 0 || settings.HasFolders(layers.UserFile) {
+		sc = &scopes{layers: layers, folders: s.editor.folders, known: map[string]*settings.Resolved{}}
+	}
+	s.mu.Unlock()
+	s.resolved.Store(r)
+	s.scopes.Store(sc)
+}
+
+// problemSource is where problems with the settings are met. Each says anew what is wrong, whenever it is looked at.
+type problemSource uint8
+
+const (
+	inSettings  problemSource = iota // values that could not be taken from the layers
+	inUserFiles                      // the files as such
+	atStart                          // Config.Warnings
+	inPushed                         // what the editor pushed
+	inAnswer                         // what the editor answered
+)
+
+// problemsLocked notes what is wrong with one source now, for tellWarnings. What is still wrong has been told; what is
+// wrong again, after it was right, is told again. s.mu is held, or nobody else knows the server yet.
+func (s *Server) problemsLocked(from problemSource, texts []string) {
+	for _, text := range texts {
+		known := false
+		for _, old := range s.problems {
+			known = known || slices.Contains(old, text)
+		}
+		if !known && !slices.Contains(s.warnings, text) {
+			s.warnings = append(s.warnings, text)
+		}
+	}
+	s.problems[from] = texts
+}
+
+func inWords(problems []settings.Problem) []string {
+	texts := make([]string, len(problems))
+	for i, p := range problems {
+		texts[i] = p.String()
+	}
+	return texts
+}
+
+// tellWarnings shows the collected problems. They wait for initialized, since an editor takes no message before.
+func (s *Server) tellWarnings(ctx context.Context) {
+	s.mu.Lock()
+	texts := s.warnings
+	s.warnings = nil
+	s.mu.Unlock()
+	for _, t := range texts {
+		s.log.Warn(t)
+		s.client.ShowMessage(ctx, protocol.MessageTypeWarning, "spark-lsp: "+t)
+	}
 }

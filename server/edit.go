@@ -135,13 +135,13 @@ func (s *Server) editCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, erro
 		s.say(protocol.MessageTypeInfo, "spark-lsp: choose \"Edit with spark\" from the code actions of a selection")
 		return nil, nil
 	}
-	if !s.options().Enabled {
-		s.say(protocol.MessageTypeInfo, "spark-lsp: switched off by the setting \"enabled\"")
-		return nil, nil
-	}
 	doc, ok := snap.Get(a.URI)
 	if !ok {
 		return nil, invalidParams("%s: %s is not open", cmdEdit, a.URI)
+	}
+	if !s.optionsFor(doc).Enabled {
+		s.say(protocol.MessageTypeInfo, "spark-lsp: switched off here by the setting \"enabled\"")
+		return nil, nil
 	}
 	at := place{doc: doc}
 	switch {

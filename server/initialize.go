@@ -7,7 +7,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/spark-lsp/spark-lsp/lsp"
-	"github.com/spark-lsp/spark-lsp/settings"
 )
 
 // initialize reads what the editor is and says what this server can do. It runs on the read loop, so nothing in
@@ -16,7 +15,7 @@ func (s *Server) initialize(_ context.Context, client *lsp.Client, p *protocol.I
 	s.client = client
 	s.mu.Lock()
 	s.roots = client.Folders
-	s.editor = editorLayer(client.InitializationOptions)
+	s.editor.told = editorLayer(client.InitializationOptions)
 	s.mu.Unlock()
 	s.resolve()
 	s.log.Info("initialize", zap.String("editor", client.Name), zap.String("editorVersion", client.Version), zap.String("encoding", string(client.Encoding)))
@@ -62,6 +61,9 @@ func (s *Server) initialized(context.Context) {
 	s.start(func(ctx context.Context) { s.indexWorkspace(ctx, roots) })
 	s.start(s.keepUsage)
 	s.start(s.watchFiles)
+	if s.cfg.WatchUser != nil {
+		s.start(func(ctx context.Context) { s.cfg.WatchUser(ctx, s.userChanged) })
+	}
 }
 
 // StartAlone readies a Server that no editor will greet, for HTTP. It returns what is wrong with the settings, a
@@ -99,6 +101,7 @@ func (s *Server) didChangeWorkspaceFolders(_ *lsp.Snapshot, p *protocol.DidChang
 	}
 	s.roots = append(append([]string{}, s.roots...), added...)
 	s.mu.Unlock()
+	s.start(s.fetchConfiguration) // which may differ in the new ones
 	s.start(func(ctx context.Context) {
 		for _, root := range removed {
 			s.forgetWorkspace(root)
@@ -106,36 +109,4 @@ func (s *Server) didChangeWorkspaceFolders(_ *lsp.Snapshot, p *protocol.DidChang
 		s.indexWorkspace(ctx, added)
 	})
 	return nil
-}
-
-// resolve merges the layers anew and tells what could not be taken, each problem once.
-func (s *Server) resolve() {
-	s.mu.Lock()
-	layers := settings.Layers{UserFile: s.cfg.UserFile, Environment: s.cfg.Environment, Editor: s.editor}
-	r, problems := settings.Resolve(layers)
-	s.warnLocked(problems)
-	s.mu.Unlock()
-	s.resolved.Store(r)
-}
-
-// warnLocked collects problems for tellWarnings, each once. s.mu is held.
-func (s *Server) warnLocked(problems []settings.Problem) {
-	for _, p := range problems {
-		if text := p.String(); !s.warned[text] {
-			s.warned[text] = true
-			s.warnings = append(s.warnings, text)
-		}
-	}
-}
-
-// tellWarnings shows the collected problems. They wait for initialized, since an editor takes no message before.
-func (s *Server) tellWarnings(ctx context.Context) {
-	s.mu.Lock()
-	texts := s.warnings
-	s.warnings = nil
-	s.mu.Unlock()
-	for _, t := range texts {
-		s.log.Warn(t)
-		s.client.ShowMessage(ctx, protocol.MessageTypeWarning, "spark-lsp: "+t)
-	}
 }

@@ -23,10 +23,13 @@ type Config struct {
 	Version string
 	Log     *zap.Logger // never nil
 
-	// UserFile and Environment are the settings' layers below the editor's.
-	UserFile, Environment settings.Layer
-	// Warnings are problems met before the editor was there, for instance an unreadable user file. They are
-	// shown once.
+	// User is what the user's own files say at the start. WatchUser, where there is one, says from initialized until
+	// its context ends what they say after each change.
+	User      User
+	WatchUser func(ctx context.Context, changed func(User))
+	// Environment is the settings' layer between them and the editor's.
+	Environment settings.Layer
+	// Warnings are problems met before the editor was there. They are shown once.
 	Warnings []string
 	// StateDir is where consents are remembered between processes; "" remembers them for this process only.
 	StateDir string
@@ -36,6 +39,14 @@ type Config struct {
 
 	// PanicOnBug lets a handler's panic end the process instead of being logged and answered. Tests set it.
 	PanicOnBug bool
+}
+
+// User is what the user's own files say.
+type User struct {
+	// Settings is nil when they cannot be read: what was in force stays.
+	Settings settings.Layer
+	// Warnings are what is wrong with the files as such, for people. Each is shown once.
+	Warnings []string
 }
 
 // Server serves one editor, from initialize to the end of its connection. Create it with New, hand Program to
@@ -52,7 +63,8 @@ type Server struct {
 	client *lsp.Client // set by initialize, which comes before everything that uses it
 
 	resolved atomic.Pointer[settings.Resolved]
-	paused   atomic.Bool // spark-lsp.toggle
+	scopes   atomic.Pointer[scopes] // nil: nothing differs from folder to folder
+	paused   atomic.Bool            // spark-lsp.toggle
 
 	countsFromZero atomic.Bool // see invoked
 	tally          tally
@@ -73,15 +85,16 @@ type Server struct {
 	fetching sync.Mutex // held while the editor is asked for its settings
 
 	mu       sync.Mutex // guards what follows
-	editor   settings.Layer
+	user     settings.Layer
+	editor   editorSettings
 	docs     map[string]*document // by URI as the editor opened them; only open documents
 	edits    map[int]*edit        // running edits by number
 	lastEdit int
 	roots    []string                  // workspace folders as paths
 	indexed  map[string][]string       // by root: the names under which the embedded engine knows its files
 	rules    map[string]*privacy.Rules // by directory
-	warned   map[string]bool
-	warnings []string
+	problems map[problemSource][]string
+	warnings []string // problems that have not been shown yet
 }
 
 // New makes a Server. It starts nothing: the first work begins with the editor's initialize.
@@ -91,20 +104,22 @@ func New(cfg Config) *Server {
 		log:      cfg.Log,
 		docs:     map[string]*document{},
 		edits:    map[int]*edit{},
-		editor:   settings.Layer{},
+		user:     cfg.User.Settings,
+		editor:   editorSettings{asked: settings.Layer{}, folders: map[string]settings.Layer{}},
 		indexed:  map[string][]string{},
 		rules:    map[string]*privacy.Rules{},
-		warned:   map[string]bool{},
 		ready:    make(chan struct{}),
-		warnings: cfg.Warnings,
+		problems: map[problemSource][]string{},
 		shards:   newShards(),
 		consents: openConsents(cfg.StateDir),
 		usage:    newUsage(cfg.StateDir, time.Now),
 	}
 	s.root, s.stop = context.WithCancel(context.Background())
 	// What is wrong with the settings is told when the editor's are known too, since they may put it right.
-	r, _ := settings.Resolve(settings.Layers{UserFile: cfg.UserFile, Environment: cfg.Environment})
+	r, _ := settings.Resolve(settings.Layers{UserFile: cfg.User.Settings, Environment: cfg.Environment})
 	s.resolved.Store(r)
+	s.problemsLocked(inUserFiles, cfg.User.Warnings)
+	s.problemsLocked(atStart, cfg.Warnings)
 	return s
 }
 

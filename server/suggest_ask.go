@@ -79,7 +79,7 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 			Prefix: t.Slice(max(0, sg.at-fimWindow), sg.at),
 			Suffix: t.Slice(sg.at, min(t.Len(), sg.at+fimWindow)),
 		},
-		MaxOutputTokens: s.options().CompletionMaxTokens,
+		MaxOutputTokens: s.optionsFor(sg.doc).CompletionMaxTokens,
 		CacheKey:        sg.doc.URI,
 	}
 	cutter := newCutter(sg.doc, sg.at, sg.many)

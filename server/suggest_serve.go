@@ -35,7 +35,7 @@ type shown struct {
 // suggested before does not serve.
 func (s *Server) suggest(ctx context.Context, doc *lsp.Document, cursor int, asked trigger) (*shown, error) {
 	d := s.document(doc.URI)
-	if d == nil || !s.options().Enabled {
+	if d == nil || !s.optionsFor(doc).Enabled {
 		return nil, nil
 	}
 	if asked != byHand && !s.automatic(doc) {

@@ -136,10 +136,28 @@ func docs(described map[string]description) string {
 Each can come from the editor (` + "`initializationOptions`" + `, bare or under ` + "`spark`" + `, and the configuration section ` + "`spark`" + `),
 from the environment, or from ` + "`config.toml`" + ` in your configuration directory; the first of these that names a setting
 wins. A dot is a level: ` + "`completion.maxTokens`" + ` is ` + "`{\"completion\": {\"maxTokens\": 200}}`" + ` in JSON and ` + "`[completion]`" + ` with
-` + "`maxTokens = 200`" + ` in TOML. A value that cannot be taken is named in a message, and the one before it stays.
+` + "`maxTokens = 200`" + ` in TOML. A value that cannot be taken is named in a message, and the one before it stays. Changes take effect
+without a restart, also those of the file: it is read again when it has changed.
 
 An API key is not among them: it is taken from ` + "`SPARK_API_KEY`, `OPENAI_API_KEY`" + ` or ` + "`apiKey`" + ` in the file, which must then
 be readable by you alone.
+
+## For a language, for a folder
+
+` + "`completion.languages`" + ` switches automatic completions by language. In your file, what differs below a path stands under
+` + "`folders`" + `; of several patterns that hold a file the longest counts, and none of them can be undone by an editor or a
+workspace:
+
+` + "```toml" + `
+[completion.languages]
+markdown = false
+
+[folders."~/clients/*/secret"]     # ~ is your home; ** is any number of directories; what is below is meant too
+enabled = false
+` + "```" + `
+
+These can differ so: ` + "`" + strings.Join(folderKeys(), "`, `") + "`" + `. An editor that has settings for a
+workspace folder (VS Code) is asked for each folder; all of these but ` + "`completion.automatic`" + ` are taken from there.
 `)
 	for _, o := range declared {
 		d := described[fieldName(o)]
@@ -242,11 +260,11 @@ func schema(o option, d description) property {
 		return property{Type: "array", Items: &property{Type: "string"}, Description: what}
 	}
 	p := property{Scope: o.scope, MarkdownDescription: d.text}
-	fallback := reflect.New(reflect.TypeFor[Options]()).Elem()
-	if problem := o.set(fallback, o.fallback); problem != "" {
+	fallback := Options{}
+	if problem := o.set(&fallback, o.fallback); problem != "" {
 		panic(o.key + ": " + problem)
 	}
-	p.Default = fallback.Field(o.field).Interface()
+	p.Default = reflect.ValueOf(fallback).Field(o.field).Interface()
 	switch p.Default.(type) {
 	case bool:
 		p.Type = "boolean"

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/netip"
 	"net/url"
-	"reflect"
 	"slices"
 	"strings"
 )
@@ -31,6 +30,9 @@ type Layer map[string]any
 // Layers are the sources that can be set, weakest first in meaning: UserFile, Environment, Editor.
 type Layers struct {
 	UserFile, Environment, Editor Layer
+	// Paths are the names of the file that is asked about (what it was opened as, and what that is without symbolic
+	// links), absolute. The user file's folders that hold one of them have the last word. None asks in general.
+	Paths []string
 }
 
 // Problem is a setting that could not be taken, in words for the user. The value that was in force stays.
@@ -214,9 +216,8 @@ func ofTheShell(key string) bool {
 func Resolve(l Layers) (*Resolved, []Problem) {
 	r := &Resolved{sources: map[string]Source{}}
 	var problems []Problem
-	v := reflect.ValueOf(&r.Options).Elem()
 	for _, o := range declared {
-		if msg := o.set(v, o.fallback); msg != "" {
+		if msg := o.set(&r.Options, o.fallback); msg != "" {
 			panic("settings: default of " + o.key + ": " + msg)
 		}
 	}
@@ -242,6 +243,9 @@ func Resolve(l Layers) (*Resolved, []Problem) {
 				}
 				continue
 			}
+			if key == foldersName && layer.src == UserFile {
+				continue // below
+			}
 			o, ok := find(key)
 			if !ok && layer.src == Editor && ofTheShell(key) {
 				continue
@@ -250,7 +254,7 @@ func Resolve(l Layers) (*Resolved, []Problem) {
 				problems = append(problems, Problem{key, layer.src, "unknown setting" + nearest(key, layer.src)})
 				continue
 			}
-			if msg := o.set(v, val); msg != "" {
+			if msg := o.set(&r.Options, val); msg != "" {
 				problems = append(problems, Problem{key, layer.src, msg})
 				continue
 			}
@@ -258,6 +262,18 @@ func Resolve(l Layers) (*Resolved, []Problem) {
 			if key == "baseURL" {
 				r.BaseURL = strings.TrimRight(r.BaseURL, "/")
 				r.urls[layer.src] = r.BaseURL
+			}
+		}
+	}
+	folders, wrong := l.UserFile.folders()
+	problems = append(problems, wrong...)
+	for _, f := range folders {
+		if !slices.ContainsFunc(l.Paths, f.holds) {
+			continue
+		}
+		for key, val := range f.values {
+			if o, ok := find(key); ok && o.set(&r.Options, val) == "" {
+				r.sources[key] = UserFile
 			}
 		}
 	}
@@ -302,7 +318,7 @@ func Flatten(m map[string]any) Layer {
 			switch v := v.(type) {
 			case nil:
 			case map[string]any:
-				if o, ok := find(prefix + k); ok && o.table() {
+				if o, ok := find(prefix + k); ok && o.table() || prefix+k == foldersName {
 					l[prefix+k] = v
 					continue
 				}
@@ -376,10 +392,10 @@ func Update(old, later Layer) (Layer, []Problem) {
 		merged = Layer{}
 	}
 	var problems []Problem
-	scratch := reflect.New(reflect.TypeFor[Options]()).Elem()
+	scratch := Options{}
 	for _, key := range slices.Sorted(maps.Keys(later)) {
 		if o, ok := find(key); ok {
-			if msg := o.set(scratch, later[key]); msg != "" {
+			if msg := o.set(&scratch, later[key]); msg != "" {
 				problems = append(problems, Problem{key, Editor, msg})
 				continue
 			}

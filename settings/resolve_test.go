@@ -83,7 +83,7 @@ func TestKeyGoesOnlyToItsOwnEndpoint(t *testing.T) {
 		{"the environment's key is stronger than the file's", Layer{"apiKey": "fk"}, Layer{"apiKey": "ek"}, nil, def, "ek", false},
 	}
 	for _, tt := range tests {
-		r, _ := Resolve(Layers{tt.file, tt.env, tt.editor})
+		r, _ := Resolve(Layers{UserFile: tt.file, Environment: tt.env, Editor: tt.editor})
 		if r.BaseURL != tt.wantURL || r.Key() != tt.wantKey || r.EditorNamesEndpoint() != tt.editorNamesEndpoint {
 			t.Errorf("%s: %s, key %q, editor names it: %v", tt.name, r.BaseURL, r.Key(), r.EditorNamesEndpoint())
 		}

@@ -63,10 +63,10 @@ func (o option) table() bool {
 	return reflect.TypeFor[Options]().Field(o.field).Type.Kind() == reflect.Map
 }
 
-// set puts a value into the field of v, or says in words why it cannot, and leaves v as it was. Tables and lists of
-// actions are joined with what weaker sources say; everything else replaces it.
-func (o option) set(v reflect.Value, val any) (problem string) {
-	switch f := v.Field(o.field).Addr().Interface().(type) {
+// set puts a value into its field of options, or says in words why it cannot, and leaves them as they were. Tables
+// and lists of actions are joined with what weaker sources say; everything else replaces it.
+func (o option) set(options *Options, val any) (problem string) {
+	switch f := reflect.ValueOf(options).Elem().Field(o.field).Addr().Interface().(type) {
 	case *bool:
 		return put(f, val, toBool)
 	case *int:

@@ -37,6 +37,9 @@ type Options struct {
 
 	// Settings answers workspace/configuration: a section "spark.delivery" is looked up member by member.
 	Settings map[string]any
+	// FolderSettings answers it for a scope: the settings of the folder with that URI. A folder that is not here has
+	// the general ones.
+	FolderSettings map[string]map[string]any
 	// Policy treats edits from the server; nil means Strict.
 	Policy ApplyPolicy
 	// Choose answers window/showMessageRequest with one of the actions, or "" for none; nil chooses none.

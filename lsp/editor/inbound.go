@@ -86,11 +86,17 @@ func (e *Editor) called(m Message) {
 		e.progress[string(p.Token)] = "created"
 		e.reply(m, nil, nil)
 	case protocol.MethodWorkspaceConfiguration:
-		var p struct{ Items []struct{ Section string } }
+		var p struct {
+			Items []struct{ Section, ScopeURI string }
+		}
 		_ = json.Unmarshal(m.Params, &p)
 		values := make([]any, len(p.Items))
 		for i, item := range p.Items {
-			values[i] = lookup(e.settings, item.Section)
+			settings, ok := e.opts.FolderSettings[item.ScopeURI]
+			if !ok {
+				settings = e.settings
+			}
+			values[i] = lookup(settings, item.Section)
 		}
 		e.reply(m, values, nil)
 	case protocol.MethodWindowShowMessageRequest:
