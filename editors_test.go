@@ -38,6 +38,9 @@ func TestEditors(t *testing.T) {
 	for _, test := range neovimTests {
 		t.Run("neovim/"+test.name, func(t *testing.T) { test.run(t, newEditorRun(t, "neovim", "NVIM", binary)) })
 	}
+	for _, test := range neovimPluginTests {
+		t.Run("neovim plugin/"+test.name, func(t *testing.T) { test.run(t, newEditorRun(t, "neovim", "NVIM", binary)) })
+	}
 	for _, test := range helixTests {
 		t.Run("helix/"+test.name, func(t *testing.T) { test.run(t, newEditorRun(t, "helix", "HX", binary)) })
 	}

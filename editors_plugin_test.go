@@ -1,0 +1,123 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// neovimPlugin is the way of Neovim's page that installs extension/nvim.
+const neovimPlugin = "docs/editors/neovim.md plugin"
+
+var neovimPluginTests = []editorTest{
+	{"edit, reject and undo", pluginEdit},
+	{"stop and rest", pluginStop},
+	{"help", pluginHelp},
+}
+
+// startPlugin follows the page to the letter, vim.pack and its clone included: Git is told to look for the address
+// of the repository in this checkout.
+func startPlugin(t *testing.T, run *editorRun, file string) *neovim {
+	t.Helper()
+	repository := filepath.Join(outlivedDir(t), "spark-lsp")
+	if err := os.CopyFS(filepath.Join(repository, "extension", "nvim"), os.DirFS(filepath.Join("extension", "nvim"))); err != nil {
+		t.Fatal(err)
+	}
+	config := "[url \"file://" + repository + "\"]\n\tinsteadOf = https://github.com/spark-lsp/spark-lsp\n[user]\n\tname = x\n\temail = x@example.com\n"
+	if err := os.WriteFile(filepath.Join(run.home, ".gitconfig"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"init", "-q", "-b", "main"}, {"add", "-A"}, {"commit", "-q", "-m", "x"}} {
+		cmd := exec.Command("git", args...)
+		cmd.Dir, cmd.Env = repository, run.env
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %s: %v\n%s", args, err, out)
+		}
+	}
+	return startNeovim(t, run, neovimPlugin, file)
+}
+
+// pluginEdit gives an instruction for a range, while the statusline tells of it, takes the edit back, gives it for the
+// block at the cursor, and undoes it.
+func pluginEdit(t *testing.T, run *editorRun) {
+	model := run.model(t)
+	path, original := run.file(t, "header.go")
+	want := replaceOnce(t, original, parseTime, parseTimeEdited)
+	n := startPlugin(t, run, path)
+	n.wantOnScreen("spark gpt-") // in the statusline, once the endpoint is there
+
+	n.input("/^func ParseTime<CR>V/^}<CR>:Spark name the formats<CR>")
+	answer := model.edit(parseTime, "name the formats")
+	half := strings.Index(parseTimeEdited, "\treturn time.Time{}")
+	goOn, wait := model.stream(answer, parseTimeEdited[:half], parseTimeEdited[half:])
+	n.wantOnScreen("err := time.Parse(layout, text); err == nil {")
+	n.wantOnScreen(" tok/s")
+	goOn()
+	wait()
+	n.waitForEdit()
+	wantText(t, "buffer after the edit", n.text(), want)
+	n.wantOnScreen("spark gpt-")
+
+	n.input(":SparkReject<CR>")
+	wantText(t, "buffer after it was taken back", n.buffer(original), original)
+
+	n.input("gg/^func ParseTime<CR>:Spark name the formats<CR>") // no range: the block at the cursor
+	answer = model.edit(parseTime, "name the formats")
+	model.must(answer.Text(parseTimeEdited))
+	model.must(answer.Done())
+	wantText(t, "buffer after another edit", n.buffer(want), want)
+	n.input("u")
+	wantText(t, "buffer after one u", n.buffer(original), original)
+	n.wantNoComplaint()
+	n.quit()
+}
+
+// pluginStop stops an edit in the middle, inserts what the model said after all, and accepts it: from then on there is
+// nothing to take back.
+func pluginStop(t *testing.T, run *editorRun) {
+	model := run.model(t)
+	path, original := run.file(t, "header.go")
+	n := startPlugin(t, run, path)
+
+	n.input(":%s/^func hasToken/& /e|s//&/e<CR>u") // any change: an untouched buffer has version 0
+	n.input("gg/^func hasToken<CR>:Spark ask for the cheap thing first<CR>")
+	answer := model.edit(hasToken, "ask for the cheap thing first")
+	half := strings.Index(hasTokenEdited, "\t\tif b := ")
+	model.must(answer.Text(hasTokenEdited[:half]))
+	n.wantOnScreen(hasTokenFirst)
+	n.input(":SparkStop<CR>")
+	n.waitForEdit()
+	first := replaceOnce(t, original, hasToken, replaceOnce(t, hasToken, `if len(token) > len(v) || token == "" {`, hasTokenFirst))
+	wantText(t, "buffer after the stop", n.buffer(first), first)
+	if outcome := answer.Outcome(); outcome == "completed" {
+		t.Error("the model was let go on")
+	}
+
+	n.input(":SparkRetry<CR>")
+	answer = model.edit(hasToken, "ask for the cheap thing first")
+	model.must(answer.Text(hasTokenEdited))
+	model.must(answer.Done())
+	want := replaceOnce(t, original, hasToken, hasTokenEdited)
+	wantText(t, "buffer after another try", n.buffer(want), want)
+	n.input(":SparkAccept<CR>")
+	n.input(":SparkReject<CR>")
+	n.input("ggO// typed<Esc>")
+	want = "// typed\n" + want
+	wantText(t, "buffer after it was accepted", n.buffer(want), want)
+	n.quit()
+}
+
+// pluginHelp reads the help as a user does.
+func pluginHelp(t *testing.T, run *editorRun) {
+	run.offline()
+	path, _ := run.file(t, "header.go")
+	n := startPlugin(t, run, path)
+	n.input(":helptags ALL<CR>:help :Spark<CR>:only<CR>")
+	n.wantOnScreen("steers the edit that is being written into this buffer")
+	n.wantNoComplaint()
+	n.quit()
+}
