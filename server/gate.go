@@ -7,7 +7,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"iter"
+	"slices"
+	"strings"
+	"sync"
 
+	"github.com/spark-lsp/spark-lsp/privacy"
+	"github.com/spark-lsp/spark-lsp/prompt"
 	"github.com/spark-lsp/spark-lsp/session"
 )
 
@@ -25,8 +30,9 @@ type Warmer interface {
 // none. TestOnlyTheGateSends holds that nobody in this package goes round it. What comes out of it may be a Steerer
 // and a Warmer too; the embedded engine is neither.
 func (s *Server) model(job session.Job) Model {
-	if sess := s.models.session(job); sess != nil {
-		return &gate{s: s, session: sess}
+	if o := s.models.session(job); o != nil {
+		d := o.config.Dialect
+		return &gate{s: s, session: o.Session, fim: d != session.Responses && d != session.Chat && d != ""}
 	}
 	return s.cfg.Engine
 }
@@ -36,23 +42,116 @@ func (s *Server) model(job session.Job) Model {
 func (s *Server) hasModel(job session.Job) bool { return s.models.session(job) != nil }
 
 // gate is what every byte on its way to a model passes, and every byte of its answer. Its caller speaks of the user's
-// text and the model never sees all of it. The embedded engine has no gate: nothing that it is asked leaves the machine.
+// text, secrets and all; the model reads placeholders in their place, and what it says of them comes back as the
+// secrets. The embedded engine has no gate: nothing that it is asked leaves the machine.
 type gate struct {
 	s       *Server
 	session *session.Session
+	fim     bool // the model reads Request.FIM, and no messages
 }
 
+// Stream masks when the sequence is first ranged over, which is when the session sends.
 func (g *gate) Stream(ctx context.Context, req session.Request) iter.Seq2[session.Event, error] {
-	req.CacheKey = g.s.shards.name(req.CacheKey)
-	return g.session.Stream(ctx, req)
+	return func(yield func(session.Event, error) bool) {
+		m := g.s.masker()
+		g.unmasked(m, g.session.Stream(ctx, g.masked(m, req)), yield)
+	}
+}
+
+// unmasked hands on an answer with the placeholders taken out.
+func (g *gate) unmasked(m *privacy.Masker, answer iter.Seq2[session.Event, error], yield func(session.Event, error) bool) {
+	if m == nil {
+		answer(yield)
+		return
+	}
+	u := m.Unmasker()
+	for ev, err := range answer {
+		switch {
+		case err == nil && ev.Kind == session.Delta:
+			if ev.Text = u.Push(ev.Text); ev.Text == "" {
+				continue
+			}
+		case err == nil && ev.Kind == session.Started:
+			// A steered answer goes on with what it said before: half a placeholder may still become a whole one.
+		default:
+			if rest := u.Rest(); rest != "" && !yield(session.Event{Kind: session.Delta, Text: rest}, nil) {
+				return
+			}
+		}
+		if !yield(ev, err) {
+			return
+		}
+	}
 }
 
 func (g *gate) Steer(ctx context.Context, h session.Handle, input []session.Part) (session.Outcome, error) {
-	return g.session.Steer(ctx, h, input)
+	return g.session.Steer(ctx, h, maskedParts(g.s.masker(), input))
 }
 
 func (g *gate) Warm(ctx context.Context, job session.Job, base []session.Part) error {
-	return g.session.Warm(ctx, job, base)
+	return g.session.Warm(ctx, job, maskedParts(g.s.masker(), base))
+}
+
+// masked is a request as it may leave. A model that reads messages gets no FIM, and the other way round: what is not
+// read need not be there to be forgotten.
+func (g *gate) masked(m *privacy.Masker, req session.Request) session.Request {
+	req.CacheKey = g.s.shards.name(req.CacheKey)
+	if !g.fim {
+		req.FIM = session.FIM{}
+		req.Base, req.Input = maskedParts(m, req.Base), maskedParts(m, req.Input)
+		return req
+	}
+	req.Base, req.Input = nil, nil
+	if m == nil {
+		return req
+	}
+	f := &req.FIM
+	f.Path = m.Mask(f.Path)
+	f.Extra = slices.Clone(f.Extra)
+	for i := range f.Extra {
+		f.Extra[i] = session.File{Path: m.Mask(f.Extra[i].Path), Text: m.Mask(f.Extra[i].Text)}
+	}
+	f.Prefix, f.Suffix = m.MaskAt(f.Prefix, f.Suffix)
+	return req
+}
+
+// maskedParts masks messages. The document is in the last ones, with the cursor in it or without.
+func maskedParts(m *privacy.Masker, parts []session.Part) []session.Part {
+	if m == nil {
+		return parts
+	}
+	out := slices.Clone(parts)
+	for i := range out {
+		if before, after, ok := strings.Cut(out[i].Text, prompt.CursorMark); ok && out[i].Role == session.User {
+			before, after = m.MaskAt(before, after)
+			out[i].Text = before + prompt.CursorMark + after
+			continue
+		}
+		out[i].Text = m.Mask(out[i].Text)
+	}
+	return out
+}
+
+// masks is the Masker of this server: one for as long as the settings allow the same, since a placeholder that
+// changed would make every warmed base a stranger.
+type masks struct {
+	mu     sync.Mutex // guards what follows
+	allow  []string
+	masker *privacy.Masker
+}
+
+// masker returns the Masker in force, nil when the user has switched masking off.
+func (s *Server) masker() *privacy.Masker {
+	o := s.options()
+	if o.PrivacySecrets == "off" {
+		return nil
+	}
+	s.masks.mu.Lock()
+	defer s.masks.mu.Unlock()
+	if s.masks.masker == nil || !slices.Equal(s.masks.allow, o.PrivacyAllow) {
+		s.masks.masker, s.masks.allow = privacy.NewMasker(o.PrivacyAllow...), o.PrivacyAllow
+	}
+	return s.masks.masker
 }
 
 // shards names the shards of the endpoint's prompt cache. Callers name them by what they belong to, such as a

@@ -32,7 +32,7 @@ type Engine interface {
 type models struct {
 	mu     sync.Mutex
 	open   []opened
-	jobs   map[session.Job]*session.Session // a job without a session is the embedded engine's
+	jobs   map[session.Job]*opened // a job without a session is the embedded engine's
 	closed bool
 }
 
@@ -51,7 +51,7 @@ func (m *models) use(wanted map[session.Job]session.Config, ended func(*session.
 		return
 	}
 	old := m.open
-	m.open, m.jobs = nil, map[session.Job]*session.Session{}
+	m.open, m.jobs = nil, map[session.Job]*opened{}
 	for _, job := range []session.Job{session.Completion, session.Edit, session.Deep} {
 		cfg, ok := wanted[job]
 		if !ok {
@@ -68,7 +68,8 @@ func (m *models) use(wanted map[session.Job]session.Config, ended func(*session.
 			}
 			i = len(m.open) - 1
 		}
-		m.jobs[job] = m.open[i].Session
+		o := m.open[i]
+		m.jobs[job] = &o
 	}
 	for _, o := range old {
 		ended(o.Session)
@@ -84,7 +85,7 @@ func (m *models) status(job session.Job) (st session.Status, ok bool) {
 }
 
 // session returns who answers a job, nil for the embedded engine. Only the gate asks it anything.
-func (m *models) session(job session.Job) *session.Session {
+func (m *models) session(job session.Job) *opened {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.jobs[job]

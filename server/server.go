@@ -75,6 +75,7 @@ type Server struct {
 	models   models
 	contexts contexts
 	shards   shards
+	masks    masks
 	consents *consents
 	usage    *usage
 

@@ -14,6 +14,7 @@ package settings
 //	         spent), "resource" (a folder may differ), "window" (the default)
 //	folder   "yes": the user's file may also set it for one folder; every "resource" may
 //	vscode   "-": no setting of the extension
+//	editor   "-": never taken from an editor, which mixes what a workspace says into what it sends
 //
 // The comment above a field is its documentation, in docs/settings.md and in package.json. A list in it describes the
 // values of oneof. After a change: go test ./settings -run TestDocsAreFresh -update.
@@ -157,6 +158,22 @@ type Options struct {
 
 	// ContextWarmTokens bounds the tokens an hour that are spent on keeping files ready at the endpoint.
 	ContextWarmTokens int `key:"context.warmTokens" min:"0" max:"100000000" default:"400000"`
+
+	// PrivacySecrets says what becomes of keys, tokens and passwords in the text that goes to a model.
+	//   - "mask": placeholders take their place on the way out, and are replaced by them again on the way in
+	//   - "off": they are sent
+	PrivacySecrets string `key:"privacy.secrets" env:"SPARK_PRIVACY_SECRETS" oneof:"mask,off" default:"mask" scope:"machine" editor:"-" vscode:"-"`
+
+	// PrivacyAllow are values that are no secrets although they look like some, in which a star stands for anything,
+	// and names of rules that shall find nothing. What is masked in a prompt, and by which rule, is shown by
+	// "spark-lsp prompt".
+	PrivacyAllow []string `key:"privacy.allow" env:"SPARK_PRIVACY_ALLOW" default:"[]" scope:"machine" editor:"-" vscode:"-"`
+
+	// PrivacyInvisible says what becomes of an answer with characters in it that cannot be seen or that reorder a
+	// line for the eye: code can be hidden in them, or look like other code.
+	//   - "refuse": it ends there, in words
+	//   - "allow": it is taken
+	PrivacyInvisible string `key:"privacy.invisible" env:"SPARK_PRIVACY_INVISIBLE" oneof:"refuse,allow" default:"refuse" scope:"machine" editor:"-" vscode:"-"`
 
 	// Undojoin is set by the Neovim configuration whose applyEdit handler joins the edits of one action into
 	// one undo step; it allows live delivery there.

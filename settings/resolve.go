@@ -254,6 +254,10 @@ func Resolve(l Layers) (*Resolved, []Problem) {
 				problems = append(problems, Problem{key, layer.src, "unknown setting" + nearest(key, layer.src)})
 				continue
 			}
+			if layer.src == Editor && o.notEditor {
+				problems = append(problems, Problem{key, layer.src, "is not taken from the editor's settings, into which a workspace may have written; put it into the user file"})
+				continue
+			}
 			if msg := o.set(&r.Options, val); msg != "" {
 				problems = append(problems, Problem{key, layer.src, msg})
 				continue

@@ -18,6 +18,7 @@ type option struct {
 	env, oneof    []string
 	min, max      *int
 	scope, vscode string
+	notEditor     bool // only the user's file and the environment may set it
 	folder        bool // may differ from folder to folder
 	field         int
 }
@@ -28,7 +29,7 @@ var declared = func() []option {
 	t := reflect.TypeFor[Options]()
 	for i := range t.NumField() {
 		tag := t.Field(i).Tag
-		o := option{key: tag.Get("key"), fallback: tag.Get("default"), scope: tag.Get("scope"), vscode: tag.Get("vscode"), field: i}
+		o := option{key: tag.Get("key"), fallback: tag.Get("default"), scope: tag.Get("scope"), vscode: tag.Get("vscode"), notEditor: tag.Get("editor") == "-", field: i}
 		if o.scope == "" {
 			o.scope = "window"
 		}
