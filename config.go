@@ -78,14 +78,10 @@ func readUserFile(path, home string) (settings.Layer, error) {
 	}
 	expandHome(m["folders"], home)
 	layer := settings.Flatten(m)
-	if _, ok := layer["apiKey"]; ok && runtime.GOOS != "windows" {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, fmt.Errorf("reading the user file: %w", err)
-		}
-		if info.Mode().Perm()&0o077 != 0 {
+	if _, ok := layer["apiKey"]; ok {
+		if err := privateToUser(path); err != nil {
 			delete(layer, "apiKey")
-			return layer, fmt.Errorf("apiKey in %s is ignored because others may read the file; run: chmod 600 %s", path, path)
+			return layer, fmt.Errorf("apiKey in %s is ignored: %w", path, err)
 		}
 	}
 	return layer, nil
@@ -122,12 +118,41 @@ func redactTOML(err error) error {
 	return errors.New("syntax error")
 }
 
-// readUser reads what the user's own files say.
-func (p process) readUser() server.User {
-	layer, err := readUserFile(userFile(p.getenv), homeDir(p.getenv))
-	u := server.User{Settings: layer}
-	if err != nil {
-		u.Warnings = []string{err.Error()}
+// userFiles is what the user's own files say. The keys are those of keys.toml; the keyring has not been asked.
+type userFiles struct {
+	settings settings.Layer // nil: config.toml cannot be read
+	keys     map[string]storedKey
+	warnings []string
+}
+
+func (p process) readUserFiles() userFiles {
+	var u userFiles
+	var err error
+	if u.settings, err = readUserFile(userFile(p.getenv), homeDir(p.getenv)); err != nil {
+		u.warnings = append(u.warnings, err.Error())
+	}
+	if u.keys, err = readKeysFile(keysFile(p.getenv)); err != nil {
+		u.warnings = append(u.warnings, err.Error())
+	}
+	return u
+}
+
+// readUser reads the user's files, and fetches the keys, wherever they are. It may wait for the user to unlock the
+// keyring.
+func (p process) readUser(ctx context.Context) server.User {
+	f := p.readUserFiles()
+	keys, warnings := p.fetchKeys(ctx, f.keys)
+	return server.User{Settings: f.settings, Keys: keys, Warnings: append(f.warnings, warnings...)}
+}
+
+// readUserAtOnce is readUser for somebody who cannot wait: keys that are in the keyring follow, see watchUser.
+func (p process) readUserAtOnce() server.User {
+	f := p.readUserFiles()
+	u := server.User{Settings: f.settings, Keys: map[string]string{}, KeysFollow: inKeyring(f.keys), Warnings: f.warnings}
+	for origin, k := range f.keys {
+		if k.Store == "" {
+			u.Keys[origin] = k.Key
+		}
 	}
 	return u
 }
@@ -144,6 +169,9 @@ func (p process) watchUser(ctx context.Context, since fingerprint, changed func(
 	if interval == 0 {
 		interval = userFileInterval
 	}
+	if inKeyring(p.readUserFiles().keys) {
+		changed(p.readUser(ctx))
+	}
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	before := since
@@ -156,23 +184,24 @@ func (p process) watchUser(ctx context.Context, since fingerprint, changed func(
 		now := p.fingerprint()
 		if now == before && now != since {
 			since = now
-			changed(p.readUser())
+			changed(p.readUser(ctx))
 		}
 		before = now
 	}
 }
 
-// fingerprint tells one state of the user's files from another.
-type fingerprint struct {
+// fingerprint tells one state of the user's files from another: config.toml and keys.toml.
+type fingerprint [2]struct {
 	changed time.Time
 	size    int64
 	mode    fs.FileMode // chmod 600 lets a key in
 }
 
-func (p process) fingerprint() fingerprint {
-	info, err := os.Stat(userFile(p.getenv))
-	if err != nil {
-		return fingerprint{}
+func (p process) fingerprint() (f fingerprint) {
+	for i, path := range []string{userFile(p.getenv), keysFile(p.getenv)} {
+		if info, err := os.Stat(path); err == nil {
+			f[i].changed, f[i].size, f[i].mode = info.ModTime(), info.Size(), info.Mode()
+		}
 	}
-	return fingerprint{info.ModTime(), info.Size(), info.Mode()}
+	return f
 }

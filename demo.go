@@ -156,10 +156,10 @@ func (d *demoCmd) completions(ctx context.Context, p process, s *screen) error {
 func (d *demoCmd) edit(ctx context.Context, p process, s *screen) error {
 	s.title("2. An edit that streams: the instruction is a comment above the code")
 	env := map[string]string{}
-	user, _ := readUserFile(userFile(p.getenv), homeDir(p.getenv)) // what is wrong with it is the server's to say
-	resolved, _ := settings.Resolve(settings.Layers{UserFile: user, Environment: settings.FromEnvironment(p.getenv)})
-	if resolved.UsesModel() && resolved.Key() != "" {
-		s.say("The model is %s, through %s.", resolved.Model, resolved.BaseURL)
+	user := p.readUser(ctx) // what is wrong with it is the server's to say
+	resolved, _ := settings.Resolve(settings.Layers{UserFile: user.Settings, Keys: user.Keys, Environment: settings.FromEnvironment(p.getenv)})
+	if e := resolved.For(settings.Edit); e.Key != "" {
+		s.say("The model is %s, through %s.", e.Model, e.BaseURL)
 	} else {
 		model := loopback.New(loopback.Options{
 			TTFT: demoTTFT, TokensPerSecond: demoRate, Interrupt: true,
@@ -267,14 +267,13 @@ func (d *demoCmd) edit(ctx context.Context, p process, s *screen) error {
 func startDemo(ctx context.Context, p process, env map[string]string) (*editor.Editor, func(), error) {
 	toServer, fromEditor := io.Pipe()
 	toEditor, fromServer := io.Pipe()
-	program := process{
-		args: []string{"--stdio"}, stdin: toServer, stdout: fromServer, stderr: p.stderr,
-		getenv: func(name string) string {
-			if v, ok := env[name]; ok {
-				return v
-			}
-			return p.getenv(name)
-		},
+	program := p
+	program.args, program.stdin, program.stdout = []string{"--stdio"}, toServer, fromServer
+	program.getenv = func(name string) string {
+		if v, ok := env[name]; ok {
+			return v
+		}
+		return p.getenv(name)
 	}
 	done := make(chan struct{})
 	go func() {

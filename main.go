@@ -49,6 +49,7 @@ type process struct {
 	stdout, stderr io.Writer
 	panicOnBug     bool // tests: a handler's panic is not swallowed
 
+	keyring          keyring       // tests: nil means the system's
 	userFileInterval time.Duration // tests: 0 means userFileInterval
 }
 
@@ -61,6 +62,8 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" default:"withargs" hidden:"" help:"Speak LSP over stdin and stdout."`
 	Demo     demoCmd     `cmd:"" help:"Play a session in this terminal: completions at real speed, then a streamed edit."`
 	Loopback loopbackCmd `cmd:"" help:"Run the scripted model server, to try an editor without a key."`
+	Login    loginCmd    `cmd:"" help:"Store an API key for an endpoint, typed at a prompt or read from stdin."`
+	Logout   logoutCmd   `cmd:"" help:"Forget a stored key."`
 	Models   modelsCmd   `cmd:"" help:"List the models of the configured endpoint, and servers found on this machine."`
 }
 

@@ -16,11 +16,11 @@ type modelsCmd struct{}
 func (m *modelsCmd) Run(ctx context.Context, p process) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	user := p.readUser()
+	user := p.readUser(ctx)
 	for _, text := range user.Warnings {
 		fmt.Fprintf(p.stderr, "spark-lsp: %s\n", text)
 	}
-	r, problems := settings.Resolve(settings.Layers{UserFile: user.Settings, Environment: settings.FromEnvironment(p.getenv)})
+	r, problems := settings.Resolve(settings.Layers{UserFile: user.Settings, Keys: user.Keys, Environment: settings.FromEnvironment(p.getenv)})
 	for _, problem := range problems {
 		fmt.Fprintf(p.stderr, "spark-lsp: %s\n", problem)
 	}

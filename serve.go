@@ -62,7 +62,7 @@ func (p process) newServer(c *cli, warnings []string) (s *server.Server, done fu
 	s = server.New(server.Config{
 		Version:     versionString(),
 		Log:         log,
-		User:        p.readUser(),
+		User:        p.readUserAtOnce(),
 		WatchUser:   func(ctx context.Context, changed func(server.User)) { p.watchUser(ctx, since, changed) },
 		Environment: settings.FromEnvironment(p.getenv),
 		Warnings:    warnings,

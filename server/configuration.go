@@ -125,19 +125,34 @@ func configurationLayer(raw []byte) settings.Layer {
 	return settings.Flatten(m)
 }
 
+// watchUser follows the user's files from now on.
+func (s *Server) watchUser() {
+	if s.cfg.WatchUser != nil {
+		s.start(func(ctx context.Context) { s.cfg.WatchUser(ctx, s.userChanged) })
+	}
+}
+
 // userChanged puts the user's files, as they are now, into force.
 func (s *Server) userChanged(u User) {
 	s.mu.Lock()
-	changed := u.Settings != nil && !reflect.DeepEqual(u.Settings, s.user)
-	if changed {
-		s.user = u.Settings
+	if u.Settings == nil {
+		u.Settings = s.user.Settings
 	}
+	changed := !reflect.DeepEqual(u.Settings, s.user.Settings) || !maps.Equal(u.Keys, s.user.Keys) || u.KeysFollow != s.user.KeysFollow
+	s.user = u
 	s.problemsLocked(inUserFiles, u.Warnings)
 	s.mu.Unlock()
 	if changed {
 		s.settingsChanged()
 	}
 	s.start(s.tellWarnings)
+}
+
+// keysFollow reports whether stored keys are still being fetched.
+func (s *Server) keysFollow() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.user.KeysFollow
 }
 
 // settingsChanged puts new settings into force.
@@ -151,7 +166,7 @@ func (s *Server) settingsChanged() {
 // resolve merges the layers anew and tells what could not be taken, each problem once.
 func (s *Server) resolve() {
 	s.mu.Lock()
-	layers := settings.Layers{UserFile: s.user, Environment: s.cfg.Environment, Editor: s.editor.general()}
+	layers := settings.Layers{UserFile: s.user.Settings, Keys: s.user.Keys, Environment: s.cfg.Environment, Editor: s.editor.general()}
 	r, problems := settings.Resolve(layers)
 	s.problemsLocked(inSettings, inWords(problems))
 	var sc *scopes

@@ -122,7 +122,7 @@ func (s *Server) automaticAllowed() bool {
 		return false
 	}
 	e := o.For(settings.Completion)
-	if o.AutomaticAllowed() || e.Loopback() {
+	if o.AutomaticAllowed() {
 		return true
 	}
 	key := "automatic " + e.BaseURL
@@ -142,12 +142,10 @@ func (s *Server) automaticAllowed() bool {
 // unless it is on this machine, where it gets no key of the user's.
 func (s *Server) mayUse(e settings.Endpoint) (key string, ok bool) {
 	switch {
-	case e.Key != "":
-		return e.Key, true
-	case e.Loopback():
+	case e.Loopback() && e.Key == "":
 		return PlaceholderKey, true
-	case !e.FromEditor:
-		return "", true
+	case e.Loopback() || !e.FromEditor:
+		return e.Key, true
 	}
 	s.mu.Lock()
 	workspace := ""
@@ -155,22 +153,13 @@ func (s *Server) mayUse(e settings.Endpoint) (key string, ok bool) {
 		workspace = s.roots[0]
 	}
 	s.mu.Unlock()
-	consent := "endpoint " + origin(e.BaseURL) + " " + workspace
+	consent := "endpoint " + settings.Origin(e.BaseURL) + " " + workspace
 	if s.consents.has(consent) {
-		return s.options().KeyWithConsent(), true
+		return s.options().KeyWithConsent(e), true
 	}
-	s.ask(consent, "The editor's settings name "+origin(e.BaseURL)+" as the model's endpoint. Send code from this workspace, and your API key, there?",
+	s.ask(consent, "The editor's settings name "+settings.Origin(e.BaseURL)+" as the model's endpoint. Send code from this workspace, and your API key, there?",
 		"Allow for this workspace", func(context.Context) { s.chooseModels() })
 	return "", false
-}
-
-// origin is an address's scheme, host and port: a yes for https is none for http.
-func origin(baseURL string) string {
-	u, err := url.Parse(baseURL)
-	if err != nil {
-		return baseURL
-	}
-	return u.Scheme + "://" + u.Host
 }
 
 // PlaceholderKey goes to endpoints on this machine that no key belongs to: local servers ask for some bearer token,

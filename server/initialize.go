@@ -61,9 +61,7 @@ func (s *Server) initialized(context.Context) {
 	s.start(func(ctx context.Context) { s.indexWorkspace(ctx, roots) })
 	s.start(s.keepUsage)
 	s.start(s.watchFiles)
-	if s.cfg.WatchUser != nil {
-		s.start(func(ctx context.Context) { s.cfg.WatchUser(ctx, s.userChanged) })
-	}
+	s.watchUser()
 }
 
 // StartAlone readies a Server that no editor will greet, for HTTP. It returns what is wrong with the settings, a
@@ -73,6 +71,7 @@ func (s *Server) StartAlone() (warnings []string) {
 	s.resolve()
 	s.chooseModels()
 	s.start(s.keepUsage)
+	s.watchUser()
 	s.readyOnce.Do(func() { close(s.ready) })
 	s.mu.Lock()
 	defer s.mu.Unlock()

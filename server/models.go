@@ -119,8 +119,8 @@ func (s *Server) chooseModels() {
 				continue
 			}
 			key, ok := s.mayUse(e)
-			if !ok {
-				continue // the embedded engine, until the user has agreed
+			if !ok || key == "" && s.keysFollow() {
+				continue // the embedded engine, until the user has agreed, or the keyring has answered
 			}
 			cfg := EndpointConfig(o, e, s.cfg.Version)
 			cfg.Key = key

@@ -45,6 +45,10 @@ type Config struct {
 type User struct {
 	// Settings is nil when they cannot be read: what was in force stays.
 	Settings settings.Layer
+	// Keys are the stored ones, each for one endpoint, by settings.Origin. They appear in no log and no message.
+	Keys map[string]string
+	// KeysFollow says that more of them are still being fetched. Until they are here, no endpoint is asked without one.
+	KeysFollow bool
 	// Warnings are what is wrong with the files as such, for people. Each is shown once.
 	Warnings []string
 }
@@ -86,7 +90,7 @@ type Server struct {
 	fetching sync.Mutex // held while the editor is asked for its settings
 
 	mu       sync.Mutex // guards what follows
-	user     settings.Layer
+	user     User
 	editor   editorSettings
 	docs     map[string]*document // by URI as the editor opened them; only open documents
 	edits    map[int]*edit        // running edits by number
@@ -105,7 +109,7 @@ func New(cfg Config) *Server {
 		log:      cfg.Log,
 		docs:     map[string]*document{},
 		edits:    map[int]*edit{},
-		user:     cfg.User.Settings,
+		user:     cfg.User,
 		editor:   editorSettings{asked: settings.Layer{}, folders: map[string]settings.Layer{}},
 		indexed:  map[string][]string{},
 		rules:    map[string]*privacy.Rules{},
@@ -117,7 +121,7 @@ func New(cfg Config) *Server {
 	}
 	s.root, s.stop = context.WithCancel(context.Background())
 	// What is wrong with the settings is told when the editor's are known too, since they may put it right.
-	r, _ := settings.Resolve(settings.Layers{UserFile: cfg.User.Settings, Environment: cfg.Environment})
+	r, _ := settings.Resolve(settings.Layers{UserFile: cfg.User.Settings, Keys: cfg.User.Keys, Environment: cfg.Environment})
 	s.resolved.Store(r)
 	s.problemsLocked(inUserFiles, cfg.User.Warnings)
 	s.problemsLocked(atStart, cfg.Warnings)

@@ -136,11 +136,24 @@ func docs(described map[string]description) string {
 Each can come from the editor (` + "`initializationOptions`" + `, bare or under ` + "`spark`" + `, and the configuration section ` + "`spark`" + `),
 from the environment, or from ` + "`config.toml`" + ` in your configuration directory; the first of these that names a setting
 wins. A dot is a level: ` + "`completion.maxTokens`" + ` is ` + "`{\"completion\": {\"maxTokens\": 200}}`" + ` in JSON and ` + "`[completion]`" + ` with
-` + "`maxTokens = 200`" + ` in TOML. A value that cannot be taken is named in a message, and the one before it stays. Changes take effect
-without a restart, also those of the file: it is read again when it has changed.
+` + "`maxTokens = 200`" + ` in TOML. A value that cannot be taken is named in a message, and the one before it stays. Changes
+take effect without a restart, also those of the file: it is read again when it has changed.
 
-An API key is not among them: it is taken from ` + "`SPARK_API_KEY`, `OPENAI_API_KEY`" + ` or ` + "`apiKey`" + ` in the file, which must then
-be readable by you alone.
+## Keys
+
+An API key is no setting. The first of these that has one for an endpoint counts:
+
+| where | for which endpoint |
+|---|---|
+| ` + "`SPARK_API_KEY`" + ` in the environment | the one that the environment names, else your provider's usual one |
+| ` + "`OPENAI_API_KEY`" + ` | the same, but never Mistral, DeepSeek, Ollama or llama.cpp |
+| ` + "`apiKey`" + ` in ` + "`config.toml`" + `, which must then be readable by you alone (0600) | the one that the file names, else your provider's usual one |
+| ` + "`spark-lsp login`" + ` (` + "`--provider`, `--base-url`" + `), typed at a prompt or piped in | exactly the one it was stored for: scheme, host and port |
+
+` + "`login`" + ` asks the system's keyring to keep the key (macOS Keychain, Windows Credential Manager, the Secret Service of a
+Linux desktop); where none answers, or with ` + "`--file`" + `, it goes into ` + "`keys.toml`" + ` beside ` + "`config.toml`" + `, 0600. ` + "`spark-lsp logout`" + `
+forgets it. Editors that run follow both at once. A key is never taken from an editor's settings, and never sent to an
+endpoint that they name, unless you have said yes to that host in that workspace.
 
 ## For a language, for a folder
 

@@ -3,8 +3,6 @@ package settings
 import (
 	"fmt"
 	"maps"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -14,13 +12,14 @@ type Source int
 
 const (
 	Default Source = iota
+	Login          // a key that 'spark-lsp login' stored for one endpoint
 	UserFile
 	Environment
 	Editor // initializationOptions and workspace/configuration, which arrive with the workspace's scopes merged in
 )
 
 func (s Source) String() string {
-	return [...]string{"default", "user file", "environment", "editor"}[s]
+	return [...]string{"default", "login", "user file", "environment", "editor"}[s]
 }
 
 // Layer is one source's values by dotted key ("completion.maxTokens"). Values are what TOML, JSON or an
@@ -30,6 +29,8 @@ type Layer map[string]any
 // Layers are the sources that can be set, weakest first in meaning: UserFile, Environment, Editor.
 type Layers struct {
 	UserFile, Environment, Editor Layer
+	// Keys are those that the user has stored, each for one endpoint, by its Origin.
+	Keys map[string]string
 	// Paths are the names of the file that is asked about (what it was opened as, and what that is without symbolic
 	// links), absolute. The user file's folders that hold one of them have the last word. None asks in general.
 	Paths []string
@@ -48,162 +49,25 @@ func (p Problem) String() string { return fmt.Sprintf("%s (%s): %s", p.Key, p.So
 type Resolved struct {
 	Options
 	sources map[string]Source
-	key     string
-	keyFrom Source
-	urls    [Editor + 1]string // the baseURL that each source names, "" when it names none
-}
+	urls    [Editor + 1]string // the baseURL that each source names, "" when it names none; the default is the usual one of the provider that the user has named
+	address Source             // who named the address in force, be it by a provider's name
 
-// Job names the settings of one kind of request, which override the top-level ones: completion.*, edit.*, deep.*.
-type Job string
-
-const (
-	Completion Job = "completion"
-	Edit       Job = "edit"
-	Deep       Job = "deep"
-)
-
-// Endpoint is who answers one kind of request.
-type Endpoint struct {
-	Provider string // never "auto"
-	BaseURL  string // "" for offline
-	Model    string // "" leaves it to the endpoint
-	Tier     string
-	// Key may be sent there; "" when there is none, or none may.
-	Key string
-	// FromEditor says that the address was named by the editor's settings and by no other source, so that the
-	// workspace may have had a say in it.
-	FromEditor bool
-}
-
-// Loopback reports whether the endpoint is on this machine.
-func (e Endpoint) Loopback() bool { return onThisMachine(e.BaseURL) }
-
-// For returns who answers a job.
-func (r *Resolved) For(job Job) Endpoint {
-	var provider, baseURL, model, tier string
-	switch job {
-	case Completion:
-		provider, baseURL, model, tier = r.CompletionProvider, r.CompletionBaseURL, r.CompletionModel, r.CompletionServiceTier
-	case Edit:
-		provider, baseURL, model, tier = r.EditProvider, r.EditBaseURL, r.EditModel, r.EditServiceTier
-	case Deep:
-		provider, baseURL, model, tier = r.DeepProvider, r.DeepBaseURL, r.DeepModel, r.DeepServiceTier
-	}
-	e := Endpoint{Provider: r.Provider, BaseURL: r.BaseURL, Model: r.Model, Tier: r.ServiceTier, Key: r.Key(), FromEditor: r.EditorNamesEndpoint()}
-	if e.Provider == "auto" {
-		e.Provider = "offline"
-		if r.key != "" {
-			e.Provider = "openai"
-		}
-	}
-	named := Default // the strongest source that had a say in where this goes
-	if provider != "" && provider != e.Provider {
-		// Another provider shares neither address nor model nor tier with the top-level one.
-		named = r.sources[string(job)+".provider"]
-		e.Provider, e.BaseURL, e.Model, e.Tier = provider, usualURL[provider], "", ""
-	}
-	if baseURL != "" {
-		named = max(named, r.sources[string(job)+".baseURL"])
-		e.BaseURL = strings.TrimRight(baseURL, "/")
-	}
-	if model != "" {
-		e.Model = model
-	}
-	if tier != "" {
-		e.Tier = tier
-	}
-	if e.Provider == "offline" {
-		return Endpoint{Provider: "offline"}
-	}
-	if e.BaseURL == "" {
-		e.BaseURL = r.urls[Default]
-	}
-	if e.BaseURL != r.BaseURL {
-		e.Key, e.FromEditor = "", named == Editor
-		if named == r.keyFrom {
-			e.Key = r.key
-		}
-	}
-	return e
+	key        string // of the user's file or the environment
+	keyFrom    Source
+	keyOpenAIs bool              // it was found as OPENAI_API_KEY
+	keys       map[string]string // Layers.Keys
 }
 
 // Source tells where the value of a dotted key came from.
 func (r *Resolved) Source(key string) Source { return r.sources[key] }
 
-// Key returns the API key that may be sent to BaseURL, or "" when there is none or when none may go there:
-// a key goes only to the endpoint named by its own source, so that a workspace cannot redirect it.
-func (r *Resolved) Key() string {
-	if r.key == "" {
-		return ""
-	}
-	named := r.urls[r.keyFrom]
-	if named == "" {
-		named = r.urls[Default]
-	}
-	if named != r.BaseURL {
-		return ""
-	}
-	return r.key
-}
-
-// KeyWithConsent returns the key wherever it comes from. Only a caller that has the user's yes for this workspace
-// and host may send it.
-func (r *Resolved) KeyWithConsent() string { return r.key }
-
-// EditorNamesEndpoint reports whether the endpoint in force was named by the editor's settings and by no other
-// source. The workspace may have had a say in it.
-func (r *Resolved) EditorNamesEndpoint() bool {
-	if r.sources["baseURL"] != Editor {
-		return false
-	}
-	if r.urls[UserFile] == "" && r.urls[Environment] == "" {
-		return r.BaseURL != r.urls[Default]
-	}
-	// Where the user has named an endpoint of their own, the usual one is a redirection like any other.
-	return r.BaseURL != r.urls[UserFile] && r.BaseURL != r.urls[Environment]
-}
-
-// Loopback reports whether the endpoint is on this machine.
-func (r *Resolved) Loopback() bool { return onThisMachine(r.BaseURL) }
-
-func onThisMachine(baseURL string) bool {
-	u, err := url.Parse(baseURL)
-	if err != nil {
-		return false
-	}
-	if u.Hostname() == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(u.Hostname())
-	return err == nil && addr.IsLoopback()
-}
-
-// UsesModel reports whether an endpoint, not the embedded engine, serves requests.
-func (r *Resolved) UsesModel() bool {
-	switch r.Provider {
-	case "offline":
-		return false
-	case "auto":
-		return r.key != ""
-	}
-	return true
-}
-
-// AutomaticAllowed reports whether completions nobody asked for may go to the endpoint without a question.
-// Naming the provider, a key in the user's own file, and an endpoint on this machine are such a yes.
-func (r *Resolved) AutomaticAllowed() bool {
-	switch r.CompletionAutomatic {
-	case "on":
-		return true
-	case "off":
-		return false
-	}
-	return r.sources["provider"] != Default && r.Provider != "auto" || r.keyFrom == UserFile || r.Loopback()
-}
-
 // keyName is the setting that holds a key. The user file and the environment may have it; from an editor it is refused,
-// since editors mix the workspace's files into what they send.
-const keyName = "apiKey"
+// since editors mix the workspace's files into what they send. openAIKeyName is the same of a variable that was set for
+// OpenAI's own programs.
+const (
+	keyName       = "apiKey"
+	openAIKeyName = "apiKey (OPENAI_API_KEY)"
+)
 
 // ofTheShell reports whether a key belongs to the program that starts us. It shares our section in the editor's
 // settings: where the server is found, and what vscode-languageclient traces.
@@ -214,7 +78,7 @@ func ofTheShell(key string) bool {
 // Resolve merges the layers over the defaults. Every value that cannot be taken is a Problem and leaves the
 // weaker layer's value in force.
 func Resolve(l Layers) (*Resolved, []Problem) {
-	r := &Resolved{sources: map[string]Source{}}
+	r := &Resolved{sources: map[string]Source{}, keys: l.Keys}
 	var problems []Problem
 	for _, o := range declared {
 		if msg := o.set(&r.Options, o.fallback); msg != "" {
@@ -222,15 +86,16 @@ func Resolve(l Layers) (*Resolved, []Problem) {
 		}
 	}
 	r.urls[Default] = r.BaseURL
+	mine := r.Provider // as the user's own sources name it
 	for _, layer := range []struct {
 		src    Source
 		values Layer
 	}{{UserFile, l.UserFile}, {Environment, l.Environment}, {Editor, l.Editor}} {
 		for _, key := range slices.Sorted(maps.Keys(layer.values)) {
 			val := layer.values[key]
-			if key == keyName {
+			if key == keyName || key == openAIKeyName {
 				if layer.src == Editor {
-					problems = append(problems, Problem{key, layer.src, "a key is never taken from the editor's settings; set SPARK_API_KEY or put it into the user file"})
+					problems = append(problems, Problem{key, layer.src, "a key is never taken from the editor's settings; run 'spark-lsp login', or set SPARK_API_KEY"})
 					continue
 				}
 				s, ok := val.(string)
@@ -239,7 +104,7 @@ func Resolve(l Layers) (*Resolved, []Problem) {
 					continue
 				}
 				if s = strings.TrimSpace(s); s != "" {
-					r.key, r.keyFrom = s, layer.src
+					r.key, r.keyFrom, r.keyOpenAIs = s, layer.src, key == openAIKeyName
 				}
 				continue
 			}
@@ -263,6 +128,9 @@ func Resolve(l Layers) (*Resolved, []Problem) {
 				continue
 			}
 			r.sources[key] = layer.src
+			if key == "provider" && layer.src != Editor {
+				mine = r.Provider
+			}
 			if key == "baseURL" {
 				r.BaseURL = strings.TrimRight(r.BaseURL, "/")
 				r.urls[layer.src] = r.BaseURL
@@ -281,8 +149,15 @@ func Resolve(l Layers) (*Resolved, []Problem) {
 			}
 		}
 	}
-	if usual, ok := usualURL[r.Provider]; ok && r.sources["baseURL"] == Default {
-		r.BaseURL, r.urls[Default] = usual, usual
+	if usual, ok := usualURL[mine]; ok {
+		r.urls[Default] = usual
+	}
+	r.address = r.sources["baseURL"]
+	if usual, ok := usualURL[r.Provider]; ok && r.address == Default {
+		r.BaseURL = usual
+		if usual != r.urls[Default] {
+			r.address = r.sources["provider"]
+		}
 	}
 	for key, model := range map[string]string{"model": r.Model, "completion.model": r.CompletionModel, "edit.model": r.EditModel, "deep.model": r.DeepModel} {
 		if text, ok := retired[model]; ok {
@@ -303,11 +178,10 @@ func FromEnvironment(getenv func(string) string) Layer {
 			}
 		}
 	}
-	for _, name := range []string{"SPARK_API_KEY", "OPENAI_API_KEY"} {
-		if s := getenv(name); s != "" {
-			l[keyName] = s
-			break
-		}
+	if s := getenv("SPARK_API_KEY"); s != "" {
+		l[keyName] = s
+	} else if s := getenv("OPENAI_API_KEY"); s != "" {
+		l[openAIKeyName] = s
 	}
 	return l
 }

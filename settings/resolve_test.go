@@ -84,8 +84,8 @@ func TestKeyGoesOnlyToItsOwnEndpoint(t *testing.T) {
 	}
 	for _, tt := range tests {
 		r, _ := Resolve(Layers{UserFile: tt.file, Environment: tt.env, Editor: tt.editor})
-		if r.BaseURL != tt.wantURL || r.Key() != tt.wantKey || r.EditorNamesEndpoint() != tt.editorNamesEndpoint {
-			t.Errorf("%s: %s, key %q, editor names it: %v", tt.name, r.BaseURL, r.Key(), r.EditorNamesEndpoint())
+		if e := r.For(Edit); r.BaseURL != tt.wantURL || e.Key != tt.wantKey || e.FromEditor != tt.editorNamesEndpoint {
+			t.Errorf("%s: %s, %+v", tt.name, r.BaseURL, e)
 		}
 	}
 }
@@ -111,8 +111,8 @@ func TestWhoAnswersAndWhoNeedsToBeAsked(t *testing.T) {
 		if len(problems) > 0 {
 			t.Errorf("%s: %v", tt.name, problems)
 		}
-		if r.UsesModel() != tt.model || r.AutomaticAllowed() != tt.automatic {
-			t.Errorf("%s: model %v, automatic %v", tt.name, r.UsesModel(), r.AutomaticAllowed())
+		if (r.For(Edit).Provider != "offline") != tt.model || r.AutomaticAllowed() != tt.automatic {
+			t.Errorf("%s: model %v, automatic %v", tt.name, r.For(Edit).Provider, r.AutomaticAllowed())
 		}
 	}
 }
@@ -145,7 +145,7 @@ func FuzzResolve(f *testing.F) {
 			if r.CompletionMaxTokens < 1 || r.CompletionMaxTokens > 2000 || r.BaseURL == "" || r.Provider == "" {
 				t.Errorf("%q=%v: %+v", key, v, r.Options)
 			}
-			if key != "apiKey" && r.Key() != "" {
+			if !strings.HasPrefix(key, keyName) && r.For(Edit).Key != "" {
 				t.Errorf("%q=%v made a key", key, v)
 			}
 		}
@@ -163,7 +163,7 @@ func TestEachJobMayHaveItsOwnEndpoint(t *testing.T) {
 	}
 	for job, want := range map[Job]Endpoint{
 		Completion: {Provider: "ollama", BaseURL: "http://127.0.0.1:11434", Model: "qwen2.5-coder"},
-		Edit:       {Provider: "openai", BaseURL: "https://e.example/v1", Model: "gpt-6.1-sol", Tier: "fast", Key: "k"},
+		Edit:       {Provider: "openai", BaseURL: "https://e.example/v1", Model: "gpt-6.1-sol", Tier: "fast", Key: "k", KeyFrom: Environment},
 		Deep:       {Provider: "openai", BaseURL: "https://deep.example/v1", Model: "big", Tier: "ultrafast"},
 	} {
 		if got := r.For(job); got != want {
@@ -181,7 +181,7 @@ func TestEachJobMayHaveItsOwnEndpoint(t *testing.T) {
 	for job, want := range map[Job]Endpoint{
 		Completion: {Provider: "offline"},
 		Edit:       {Provider: "openai", BaseURL: "https://evil.example/v1", Model: "gpt-6.1-sol", Tier: "ultrafast", FromEditor: true},
-		Deep:       {Provider: "openai", BaseURL: "https://deep.example/v1", Model: "gpt-6.1-sol", Tier: "ultrafast", Key: "k"},
+		Deep:       {Provider: "openai", BaseURL: "https://deep.example/v1", Model: "gpt-6.1-sol", Tier: "ultrafast", Key: "k", KeyFrom: Environment},
 	} {
 		if got := r.For(job); got != want {
 			t.Errorf("%s: %+v, want %+v", job, got, want)
