@@ -76,7 +76,7 @@ var budgets = []budget{
 // Tokens of the document itself. With a snapshot in the base a completion's windows are small, because they are all
 // that a keystroke sends.
 const (
-	snapshotTokens = 16_000
+	snapshotTokens = 20_000
 	nearAbove      = 350
 	nearBelow      = 150
 	farAbove       = 1800

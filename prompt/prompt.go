@@ -97,9 +97,11 @@ type Base struct {
 func NewBase(in Input, version int32) *Base {
 	w := &writer{in: &in, base: true}
 	w.context(true, 0, nil)
-	from, to := in.around(in.Cursor, in.Cursor, snapshotTokens/2, snapshotTokens/2)
-	if in.Text.Len() <= snapshotTokens*2 { // two bytes a token would be a strange file
-		from, to = 0, in.Text.Len()
+	// Half of it above the cursor; but what one side has no use for, the other gets.
+	from := in.before(in.Cursor, snapshotTokens/2)
+	to := in.behind(in.Cursor, snapshotTokens-in.tokens(in.Text.Slice(from, in.Cursor)))
+	if to == in.Text.Len() {
+		from = in.before(in.Cursor, snapshotTokens-in.tokens(in.Text.Slice(in.Cursor, to)))
 	}
 	text := modelText(in.Text.Slice(from, to))
 	tag := elementFor("file", text)
@@ -126,11 +128,12 @@ func NewBase(in Input, version int32) *Base {
 	return b
 }
 
-// Serves reports whether a base can still stand in front of a request: the cursor is where its snapshot shows the
-// file, and what was edited since fits into the request.
-func (b *Base) Serves(in Input) bool {
+// Fill is how much of the room that a request has for what was edited since the snapshot is taken, 0 to 1. Above 1
+// the base cannot stand in front of the request: the edits do not fit, or the cursor is where the snapshot does not
+// show the file. A nil Base cannot either.
+func (b *Base) Fill(in Input) float64 {
 	if b == nil || in.Cursor < b.From || in.Cursor > b.To+in.Text.Len()-b.length {
-		return false
+		return 2
 	}
 	used := 0
 	for _, s := range in.Context {
@@ -138,7 +141,7 @@ func (b *Base) Serves(in Input) bool {
 			used += in.tokens(s.Text)
 		}
 	}
-	return used <= in.sinceLimit()
+	return float64(used) / float64(in.sinceLimit())
 }
 
 // sinceLimit bounds the edits since a snapshot. They are needed to read it, so a base serves only while all of them

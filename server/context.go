@@ -2,7 +2,10 @@ package server
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -11,17 +14,21 @@ import (
 
 	"github.com/spark-lsp/spark-lsp/lsp"
 	"github.com/spark-lsp/spark-lsp/prompt"
+	"github.com/spark-lsp/spark-lsp/related"
 	"github.com/spark-lsp/spark-lsp/session"
 )
 
 // contexts is what the server knows beyond the documents' own text, for prompts. It is filled in the background, after
-// documents have changed, so that a keystroke only picks up what is there.
+// documents have changed, so that a keystroke only picks up what is there. It lives as long as the server.
 type contexts struct {
 	edits  recentEdits
+	index  related.Index
 	tokens session.Counter
+	warmth warmth
 
-	mu    sync.Mutex // guards what follows
-	notes map[string]note
+	mu    sync.Mutex          // guards what follows
+	notes map[string]note     // by directory
+	heads map[string]gitState // by workspace folder
 }
 
 // note is a repository's instructions as they hold in one directory.
@@ -36,7 +43,7 @@ var noteNames = []string{"AGENTS.md", ".github/copilot-instructions.md", "CLAUDE
 
 const (
 	noteBytes = 16 << 10         // of such a file, at most
-	noteAge   = 10 * time.Second // after which it is looked at again
+	staleNote = 10 * time.Second // after which it is looked at again
 )
 
 // notes returns the instructions that the repository has for a file. It reads files, through the privacy rules.
@@ -50,7 +57,7 @@ func (s *Server) notes(name string) (prompt.Snippet, bool) {
 	c.mu.Lock()
 	n, ok := c.notes[dir]
 	c.mu.Unlock()
-	if !ok || time.Since(n.read) > noteAge {
+	if !ok || time.Since(n.read) > staleNote {
 		n = note{s.readNotes(root, dir), time.Now()}
 		c.mu.Lock()
 		if c.notes == nil || len(c.notes) > 1000 {
@@ -75,14 +82,48 @@ func (s *Server) readNotes(root, dir string) prompt.Snippet {
 			if err != nil {
 				continue
 			}
-			p := s.relativeTo(root, filepath.ToSlash(rel))
-			return prompt.Snippet{Source: prompt.Notes, Path: p, Text: strings.ToValidUTF8(string(data), ""), Why: "the repository's instructions nearest to the file"}
+			return prompt.Snippet{
+				Source: prompt.Notes, Path: s.relativeTo(root, filepath.ToSlash(rel)),
+				Text: strings.ToValidUTF8(string(data), ""), Why: "the repository's instructions nearest to the file",
+			}
 		}
 		if dir == root || dir == filepath.Dir(dir) {
 			return prompt.Snippet{}
 		}
 		dir = filepath.Dir(dir)
 	}
+}
+
+// gitState is what is known of a folder's repository.
+type gitState struct {
+	branch string
+	read   time.Time
+}
+
+// branch is the name of the branch that is checked out in a workspace folder, "" where that is not plain to see. Only
+// the file that says so is read: git itself would run what the repository's configuration names.
+func (s *Server) branch(root string) string {
+	c := &s.contexts
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h, ok := c.heads[root]; ok && time.Since(h.read) < staleNote {
+		return h.branch
+	}
+	name := ""
+	file := filepath.Join(root, ".git", "HEAD")
+	if info, err := os.Lstat(file); err == nil && info.Mode().IsRegular() && info.Size() < 1<<10 {
+		if data, err := os.ReadFile(file); err == nil {
+			ref, ok := strings.CutPrefix(strings.TrimSpace(string(data)), "ref: refs/heads/")
+			if ok && !strings.ContainsAny(ref, "\n\r\x00") {
+				name = strings.ToValidUTF8(ref, "")
+			}
+		}
+	}
+	if c.heads == nil {
+		c.heads = map[string]gitState{}
+	}
+	c.heads[root] = gitState{name, time.Now()}
+	return name
 }
 
 // folderOf is the workspace folder that holds a file.
@@ -99,50 +140,126 @@ func (s *Server) folderOf(name string) (string, bool) {
 
 // docContext is what is known beyond its text for one open document. It lives as long as the document.
 type docContext struct {
-	mu      sync.Mutex       // guards what follows
-	stable  []prompt.Snippet // rules, notes, definitions, similar passages: what refresh found last
-	open    bool             // the document may be read: only then does anything of it stand in another's prompt
-	busy    bool             // a refresh runs
-	again   bool             // and another one is wanted behind it
-	path    string           // as the model sees it; "" before the first refresh
-	version int32            // that stable was found for
+	s *Server
+	d *document
+
+	wake   chan struct{} // capacity 1: something has changed
+	closed chan struct{} // closed with the document
+
+	mu       sync.Mutex        // guards what follows
+	begun    bool              // follow runs
+	active   bool              // it was edited, or something was asked in it: worth keeping warm
+	at       int               // where somebody works in it, bytes
+	lastKey  time.Time         // when it changed last
+	stable   []prompt.Snippet  // rules, notes, definitions, similar passages: what was found last
+	readable bool              // only then does anything of it stand in another document's prompt
+	path     string            // as the model sees it
+	passages *related.Passages // nil while it is not readable
+	language string
+	base     *prompt.Base // in force, nil for none
+	renewed  time.Time    // when a base was made last
 }
 
-// refresh brings what is known for a document up to date, in the background: at once, and once more when it was asked
-// for meanwhile.
-func (s *Server) refresh(d *document) {
-	d.context.mu.Lock()
-	defer d.context.mu.Unlock()
-	if d.context.busy {
-		d.context.again = true
+const (
+	// refreshPause is the least time between two looks at what else a document needs, so that typing costs no core.
+	refreshPause = 200 * time.Millisecond
+	// similarFrom bounds the open documents that are searched for similar passages, the latest edited first.
+	similarFrom = 20
+	// maxPassageText is the size in bytes up to which a document is searched.
+	maxPassageText = 256 << 10
+)
+
+func (c *docContext) init(s *Server, d *document) {
+	c.s, c.d = s, d
+	c.wake, c.closed = make(chan struct{}, 1), make(chan struct{})
+}
+
+// changed notes a change of the document. It runs on the read loop.
+func (c *docContext) changed(ch lsp.Change) {
+	if ch.After == nil {
+		close(c.closed)
+		c.mu.Lock()
+		c.readable = false
+		c.mu.Unlock()
 		return
 	}
-	d.context.busy = true
-	s.start(func(ctx context.Context) {
-		for {
-			s.refreshNow(d)
-			d.context.mu.Lock()
-			again := d.context.again && ctx.Err() == nil
-			d.context.again, d.context.busy = false, again
-			d.context.mu.Unlock()
-			if !again {
-				return
-			}
-			t := time.NewTimer(refreshPause)
-			select {
-			case <-t.C:
-			case <-ctx.Done():
-				t.Stop()
-			}
-		}
-	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastKey = time.Now()
+	if ch.Before == nil {
+		c.base = nil
+	} else if n := len(ch.Edits); n > 0 {
+		c.active = true
+		c.at = ch.Edits[n-1].Start + len(ch.Edits[n-1].New)
+	}
+	c.wakeLocked()
 }
 
-// refreshPause is the least time between two refreshes of a document, so that typing costs no core.
-const refreshPause = 200 * time.Millisecond
+// asked notes where something is asked for.
+func (c *docContext) asked(doc *lsp.Document, at int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	moved := !c.active || at < c.at-farAway || at > c.at+farAway
+	c.active = true
+	if c.at = at; moved {
+		c.wakeLocked()
+	}
+}
 
-// refreshNow finds what else a model should know of a document.
-func (s *Server) refreshNow(d *document) {
+// farAway is a distance in bytes over which other definitions may matter.
+const farAway = 1 << 10
+
+// wakeLocked lets follow look at the document anew. c.mu is held.
+func (c *docContext) wakeLocked() {
+	if !c.begun {
+		if !c.s.hasModel(session.Completion) && !c.s.hasModel(session.Edit) {
+			return // the embedded engine looks for itself
+		}
+		c.begun = true
+		c.s.start(c.follow)
+	}
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// follow keeps what is known for the document up to date, until it is closed.
+func (c *docContext) follow(ctx context.Context) {
+	quiet := time.NewTimer(time.Hour)
+	defer quiet.Stop()
+	pace := time.NewTimer(0)
+	defer pace.Stop()
+	for {
+		select {
+		case <-pace.C:
+		case <-c.closed:
+			return
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-c.wake:
+			c.refresh()
+			quiet.Reset(c.untilQuiet())
+		case <-quiet.C:
+			if left := c.untilQuiet(); left > 0 {
+				quiet.Reset(left)
+			} else {
+				c.renew(ctx)
+			}
+		case <-c.closed:
+			return
+		case <-ctx.Done():
+			return
+		}
+		pace.Reset(refreshPause)
+	}
+}
+
+// refresh finds what else a model should know of the document.
+func (c *docContext) refresh() {
+	s, d := c.s, c.d
 	d.mu.Lock()
 	doc := d.doc
 	d.mu.Unlock()
@@ -150,26 +267,132 @@ func (s *Server) refreshNow(d *document) {
 		return
 	}
 	began := time.Now()
-	open := !s.secret(doc)
+	c.mu.Lock()
+	at := min(c.at, doc.Text.Len())
+	c.mu.Unlock()
+	path := s.relative(doc.URI)
 	var stable []prompt.Snippet
-	if open {
-		stable = s.findContext(doc, doc.Text.Len())
+	var passages *related.Passages
+	readable := !s.secret(doc) && doc.URI != fimURI // of which nobody knows what file it is
+	if readable {
+		if doc.Text.Len() <= maxPassageText {
+			text := doc.Text.String()
+			passages = related.PassagesOf(text)
+			s.contexts.index.Add(path, doc.LanguageID, text)
+		}
+		stable = s.findContext(doc, at, session.Completion)
 	}
-	d.context.mu.Lock()
-	d.context.open, d.context.stable, d.context.path, d.context.version = open, stable, s.relative(doc.URI), doc.Version
-	d.context.mu.Unlock()
-	s.log.Debug("context found", zap.Int("snippets", len(stable)), zap.Duration("took", time.Since(began)))
+	c.mu.Lock()
+	c.readable, c.path, c.language, c.passages, c.stable = readable, path, doc.LanguageID, passages, stable
+	c.mu.Unlock()
+	s.log.Debug("context: found", zap.String("for", path), zap.Int("snippets", len(stable)), zap.Duration("took", time.Since(began)))
 }
 
-// findContext collects what stands in a prompt for a document besides its text and its history.
-func (s *Server) findContext(doc *lsp.Document, at int) (list []prompt.Snippet) {
-	if r := s.options().Rules; strings.TrimSpace(r) != "" {
-		list = append(list, prompt.Snippet{Source: prompt.Rules, Text: r, Why: "the setting rules"})
+// findContext collects what stands in a prompt about a place of a document besides its text and the edits. It takes
+// milliseconds, and reads files.
+func (s *Server) findContext(doc *lsp.Document, at int, job session.Job) (list []prompt.Snippet) {
+	o := s.options()
+	if strings.TrimSpace(o.Rules) != "" {
+		list = append(list, prompt.Snippet{Source: prompt.Rules, Text: o.Rules, Why: "the setting rules"})
 	}
-	if name, ok := doc.Path(); ok && s.options().ContextInstructions {
+	if name, ok := doc.Path(); ok && o.ContextInstructions {
 		if n, ok := s.notes(name); ok {
 			list = append(list, n)
 		}
+		if root, ok := s.folderOf(name); ok && job != session.Completion {
+			if b := s.branch(root); b != "" {
+				list = append(list, prompt.Snippet{Source: prompt.Git, Text: "The branch is " + b + ".", Why: "the branch that is checked out"})
+			}
+		}
+	}
+	if o.ContextDefinitions {
+		list = append(list, s.definitions(doc, at, job)...)
+	}
+	if o.ContextSimilar {
+		list = append(list, s.similar(doc, at)...)
+	}
+	return list
+}
+
+// definitions are what other files define that may be wanted at a place.
+func (s *Server) definitions(doc *lsp.Document, at int, job session.Job) (list []prompt.Snippet) {
+	most := 60
+	if job != session.Completion {
+		most = 250
+	}
+	lo, hi := max(0, at-maxPassageText), min(doc.Text.Len(), at+maxPassageText)
+	q := related.Query{Path: s.relative(doc.URI), Language: doc.LanguageID, Text: doc.Text.Slice(lo, hi), Cursor: at - lo, Open: map[string]bool{}}
+	for _, c := range s.openContexts() {
+		q.Open[c.path] = true
+	}
+	for _, f := range s.contexts.index.Definitions(q, most) {
+		list = append(list, prompt.Snippet{Source: prompt.Definitions, Path: f.Path, Line: f.Line, Text: f.Text, Why: f.Why})
+	}
+	return list
+}
+
+// openContext is what is known of an open document that may be read.
+type openContext struct {
+	uri, path, language string
+	passages            *related.Passages
+	lastKey             time.Time
+}
+
+// openContexts lists the open documents that may be read, the latest edited first.
+func (s *Server) openContexts() (list []openContext) {
+	s.mu.Lock()
+	docs := make([]*document, 0, len(s.docs))
+	for _, d := range s.docs {
+		docs = append(docs, d)
+	}
+	s.mu.Unlock()
+	for _, d := range docs {
+		c := &d.context
+		c.mu.Lock()
+		if c.readable {
+			list = append(list, openContext{d.uri, c.path, c.language, c.passages, c.lastKey})
+		}
+		c.mu.Unlock()
+	}
+	slices.SortFunc(list, func(a, b openContext) int { return b.lastKey.Compare(a.lastKey) })
+	return list
+}
+
+// similar are the passages of other open documents that resemble a place, at most one of each document.
+func (s *Server) similar(doc *lsp.Document, at int) (list []prompt.Snippet) {
+	lo, hi := max(0, at-maxPassageText), min(doc.Text.Len(), at+maxPassageText)
+	near := related.WordsOf(related.Place(doc.Text.Slice(lo, hi), at-lo))
+	type scored struct {
+		score float64
+		prompt.Snippet
+	}
+	var all []scored
+	searched := 0
+	for _, c := range s.openContexts() {
+		if c.uri == doc.URI || c.passages == nil {
+			continue
+		}
+		if searched++; searched > similarFrom {
+			break
+		}
+		if p, ok := c.passages.Best(near); ok {
+			all = append(all, scored{p.Score, prompt.Snippet{
+				Source: prompt.Similar, Path: c.path, Line: p.Line, Text: p.Text,
+				Why: fmt.Sprintf("resembles the place of the cursor, %.2f of 1", p.Score),
+			}})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b scored) int {
+		switch {
+		case a.score > b.score:
+			return -1
+		case a.score < b.score:
+			return 1
+		}
+		return strings.Compare(a.Path, b.Path)
+	})
+	for _, p := range all[:min(len(all), 4)] {
+		list = append(list, p.Snippet)
 	}
 	return list
 }

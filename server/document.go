@@ -13,7 +13,6 @@ import (
 	"github.com/spark-lsp/spark-lsp/delivery"
 	"github.com/spark-lsp/spark-lsp/editops"
 	"github.com/spark-lsp/spark-lsp/lsp"
-	"github.com/spark-lsp/spark-lsp/session"
 )
 
 // document is what the server keeps for one open document: what was suggested in it, and the edits that are on
@@ -44,6 +43,7 @@ func newDocument(s *Server, uri string) *document {
 		s: s, uri: uri, suggester: suggester{s: s}, machine: delivery.New(), running: map[delivery.StreamID]*edit{},
 		wake: make(chan struct{}, 1), moved: make(chan struct{}),
 	}
+	d.context.init(s, d)
 	p := s.profile()
 	d.machine.DropsStale, d.machine.Truthful = p.DropsStale, p.Truthful
 	return d
@@ -87,9 +87,7 @@ func (s *Server) changed(c lsp.Change) {
 	d.moveLocked()
 	d.mu.Unlock()
 	s.contexts.edits.changed(c)
-	if c.After != nil && s.hasModel(session.Completion) { // the embedded engine looks for itself
-		s.refresh(d)
-	}
+	d.context.changed(c)
 }
 
 // document returns what is kept for an open document, nil when it has been closed meanwhile.

@@ -314,10 +314,12 @@ func (s *Server) hear(ctx context.Context, e *edit, d *document, model Model, re
 func (s *Server) editPrompt(t task) prompt.Prompt {
 	in := s.gather(t.doc, t.start, session.Edit)
 	in.Text, in.Start, in.End, in.Instruction = t.text, t.seen[0], t.seen[1], t.instruction
+	p := prompt.Edit(in)
 	if t.format == prompt.Hunks {
-		return prompt.EditHunks(in, prompt.HunkSyntaxFor(s.options().For(settings.Edit).Model))
+		p = prompt.EditHunks(in, prompt.HunkSyntaxFor(s.options().For(settings.Edit).Model))
 	}
-	return prompt.Edit(in)
+	s.logPrompt(p)
+	return p
 }
 
 // againPrompt asks once more for what of an answer could not be used. The file is the one that the answer has made so

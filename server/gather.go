@@ -1,6 +1,10 @@
 package server
 
 import (
+	"fmt"
+
+	"go.uber.org/zap"
+
 	"github.com/spark-lsp/spark-lsp/lsp"
 	"github.com/spark-lsp/spark-lsp/prompt"
 	"github.com/spark-lsp/spark-lsp/session"
@@ -16,31 +20,71 @@ func (s *Server) gather(doc *lsp.Document, at int, job session.Job) prompt.Input
 		Count: s.contexts.tokens.Count, ContextTokens: o.ContextEditTokens,
 	}
 	d := s.document(doc.URI)
+	var base *prompt.Base
+	if d != nil {
+		d.context.asked(doc, at)
+	}
 	if job == session.Completion {
 		in.ContextTokens = o.ContextCompletionTokens
 		if d != nil {
 			d.context.mu.Lock()
 			in.Context = append(in.Context, d.context.stable...)
+			base = d.context.base
 			d.context.mu.Unlock()
 		}
 	} else {
-		in.Context = s.findContext(doc, at)
+		in.Context = s.findContext(doc, at, job)
 	}
-	if o.ContextEdits {
-		edits, _ := s.contexts.edits.snippets(doc.URI, doc.Version, s.readable)
+	since := doc.Version
+	if base != nil {
+		since = base.Version
+	}
+	if o.ContextEdits || base != nil {
+		edits, complete := s.contexts.edits.snippets(doc.URI, since, s.mayStand)
 		in.Context = append(in.Context, edits...)
+		if complete && base.Fill(in) <= 1 && doc.Version >= since {
+			in.Base = base
+		}
 	}
 	return in
 }
 
-// readable says under which path an open document may stand in another's prompt. It does not look at the disk: a
-// document of which it is not known yet whether it may be read may not.
-func (s *Server) readable(uri string) (path string, ok bool) {
+// mayStand says under which path an open document may stand in a prompt. It does not look at the disk: a document of
+// which it is not known yet whether it may be read may not.
+func (s *Server) mayStand(uri string) (path string, ok bool) {
 	d := s.document(uri)
 	if d == nil {
 		return "", false
 	}
 	d.context.mu.Lock()
 	defer d.context.mu.Unlock()
-	return d.context.path, d.context.open
+	return d.context.path, d.context.readable
+}
+
+// logPrompt notes what a prompt is made of and what was cut: names and numbers, never text.
+func (s *Server) logPrompt(p prompt.Prompt) {
+	if ce := s.log.Check(zap.DebugLevel, "prompt"); ce != nil {
+		list := func(parts []prompt.Part) (out []string) {
+			for _, p := range parts {
+				out = append(out, fmt.Sprintf("%s %s %d", p.Source, p.Path, p.Tokens))
+			}
+			return out
+		}
+		ce.Write(zap.Strings("parts", list(p.Parts)), zap.Strings("cut", list(p.Cut)))
+	}
+}
+
+// extras are the pieces of other files for a model without messages, the most telling ones last.
+func extras(list []prompt.Snippet) (files []session.File) {
+	for i := len(list) - 1; i >= 0; i-- {
+		switch s := list[i]; s.Source {
+		case prompt.Definitions, prompt.Similar:
+			if n := len(files); n > 0 && files[n-1].Path == s.Path {
+				files[n-1].Text = s.Text + files[n-1].Text
+				continue
+			}
+			files = append(files, session.File{Path: s.Path, Text: s.Text})
+		}
+	}
+	return files
 }

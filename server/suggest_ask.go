@@ -71,13 +71,16 @@ func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, as
 func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion, model Model, ahead bool) {
 	t := sg.doc.Text
 	path := s.relative(sg.doc.URI)
-	p := prompt.Completion(s.gather(sg.doc, sg.at, session.Completion))
+	in := s.gather(sg.doc, sg.at, session.Completion)
+	p := prompt.Completion(in)
+	s.logPrompt(p)
 	req := session.Request{
 		Job: session.Completion, Base: parts(p.Base), Input: parts(p.Input), Explicit: sg.asked != automatic,
 		FIM: session.FIM{
 			Path: path, Language: sg.doc.LanguageID,
 			Prefix: t.Slice(max(0, sg.at-fimWindow), sg.at),
 			Suffix: t.Slice(sg.at, min(t.Len(), sg.at+fimWindow)),
+			Extra:  extras(in.Context),
 		},
 		MaxOutputTokens: s.optionsFor(sg.doc).CompletionMaxTokens,
 		CacheKey:        sg.doc.URI,

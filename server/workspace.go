@@ -14,7 +14,19 @@ import (
 	"github.com/spark-lsp/spark-lsp/privacy"
 )
 
-// indexWorkspace walks each root once, through the gate, and feeds the embedded engine.
+// learn takes a file that may be read into what the embedded engine and the context are drawn from.
+func (s *Server) learn(name, language, text string) {
+	s.cfg.Engine.AddFile(name, language, text)
+	s.contexts.index.Add(name, language, text)
+}
+
+// unlearn forgets a file.
+func (s *Server) unlearn(name string) {
+	s.cfg.Engine.RemoveFile(name)
+	s.contexts.index.Remove(name)
+}
+
+// indexWorkspace walks each root once, through the gate, and feeds the embedded engine and the context.
 func (s *Server) indexWorkspace(ctx context.Context, roots []string) {
 	for _, root := range roots {
 		if ctx.Err() != nil {
@@ -26,7 +38,7 @@ func (s *Server) indexWorkspace(ctx context.Context, roots []string) {
 		var names []string
 		sum, err := rules.Walk(ctx, privacy.DefaultLimits, func(rel string, data []byte) bool {
 			name := s.relativeTo(root, rel)
-			s.cfg.Engine.AddFile(name, "", string(data))
+			s.learn(name, "", string(data))
 			names = append(names, name)
 			return true
 		})
@@ -45,7 +57,7 @@ func (s *Server) forgetWorkspace(root string) {
 	delete(s.rules, root)
 	s.mu.Unlock()
 	for _, name := range names {
-		s.cfg.Engine.RemoveFile(name)
+		s.unlearn(name)
 	}
 }
 
@@ -62,7 +74,7 @@ func (s *Server) didSave(snap *lsp.Snapshot, p *protocol.DidSaveTextDocumentPara
 		}
 		s.ignoreFileChanged(name)
 		if int64(doc.Text.Len()) <= privacy.DefaultLimits.FileBytes && !s.secret(doc) {
-			s.cfg.Engine.AddFile(s.relative(doc.URI), doc.LanguageID, doc.Text.String())
+			s.learn(s.relative(doc.URI), doc.LanguageID, doc.Text.String())
 		}
 	})
 	return nil
@@ -79,12 +91,12 @@ func (s *Server) didChangeWatchedFiles(_ *lsp.Snapshot, p *protocol.DidChangeWat
 			}
 			s.ignoreFileChanged(name)
 			if c.Type == protocol.FileChangeTypeDeleted {
-				s.cfg.Engine.RemoveFile(s.relative(string(c.URI)))
+				s.unlearn(s.relative(string(c.URI)))
 				continue
 			}
 			// Read refuses what must not be read, and what is no regular file.
 			if data, err := s.rulesFor(name).Read(name, privacy.DefaultLimits.FileBytes); err == nil {
-				s.cfg.Engine.AddFile(s.relative(string(c.URI)), "", string(data))
+				s.learn(s.relative(string(c.URI)), "", string(data))
 			}
 		}
 	})

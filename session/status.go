@@ -22,6 +22,7 @@ type Status struct {
 	Tier      string
 	Transport Transport // WebSocket or HTTP, "" before the first connection
 	Warm      bool      // a live connection holds at least one warmed base
+	Alone     bool      // one response a connection: the request that continues from a base uses it up
 	Message   string    // one line for a person, "" when all is well
 	Limits    Limits    // a change of these alone is not reported to OnStatus
 }
@@ -73,7 +74,7 @@ func (s *Session) Status() Status {
 
 func (s *Session) statusLocked() Status {
 	ch := s.choiceLocked("")
-	st := Status{State: OK, Model: ch.Model, Tier: ch.Tier, Limits: s.limits}
+	st := Status{State: OK, Model: ch.Model, Tier: ch.Tier, Alone: s.lanes == No, Limits: s.limits}
 	for _, k := range s.sockets {
 		if k.live() {
 			st.Transport = WebSocket
