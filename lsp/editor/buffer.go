@@ -50,10 +50,16 @@ const historyLimit = 2000
 func (e *Editor) Open(uri, languageID, text string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	_, err := e.open(uri, languageID, text)
+	return err
+}
+
+// open is Open. Called with mu held.
+func (e *Editor) open(uri, languageID, text string) (*buffer, error) {
 	b := &buffer{uri: uri, text: text, version: e.opts.FirstVersion}
 	b.told = told{b.text, b.version}
 	e.buffers[uri] = b
-	return e.sendParams(protocol.MethodTextDocumentDidOpen, map[string]any{"textDocument": map[string]any{
+	return b, e.sendParams(protocol.MethodTextDocumentDidOpen, map[string]any{"textDocument": map[string]any{
 		"uri": uri, "languageId": languageID, "version": b.version, "text": text,
 	}})
 }

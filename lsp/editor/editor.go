@@ -46,6 +46,9 @@ type Options struct {
 	// It runs on a goroutine of its own and may block.
 	Choose func(message string, actions []string) string
 
+	// ReadFile returns the text of a file that is not open; nil knows none. An edit of such a file opens it.
+	ReadFile func(uri string) (text string, ok bool)
+
 	// VersionPerSync counts versions as Emacs does, by what was sent; otherwise every change counts, as in
 	// Neovim and VS Code.
 	VersionPerSync bool
@@ -244,7 +247,7 @@ func capabilities(encodings []string) map[string]any {
 			"applyEdit":             true,
 			"configuration":         true,
 			"workspaceFolders":      true,
-			"workspaceEdit":         m{"documentChanges": true, "changeAnnotationSupport": m{}},
+			"workspaceEdit":         m{"documentChanges": true, "changeAnnotationSupport": m{}, "resourceOperations": []string{"create"}, "metadataSupport": true},
 			"didChangeWatchedFiles": m{"dynamicRegistration": true},
 			"codeLens":              m{"refreshSupport": true},
 		},

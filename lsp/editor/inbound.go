@@ -184,6 +184,7 @@ type documentEdit struct {
 	uri     string
 	version *int32
 	edits   []protocol.TextEdit
+	create  bool // the file is created, and there are no edits
 }
 
 // applyEdit treats a workspace/applyEdit: checks it, asks the policy, applies, tells of the changes, answers; in
@@ -196,13 +197,22 @@ func (e *Editor) applyEdit(m Message) {
 		return
 	}
 	in := Incoming{Label: label}
+	created := map[string]bool{}
 	for _, d := range docs {
 		b := e.buffers[d.uri]
 		doc := IncomingDocument{URI: d.uri, Open: b != nil, Version: d.version, Edits: len(d.edits)}
-		if b != nil {
+		_, onDisk := e.onDisk(d.uri)
+		switch {
+		case d.create && (b != nil || onDisk):
+			e.violate("%s is to be created and exists", d.uri)
+		case d.create:
+			created[d.uri] = true
+		case b != nil:
 			doc.Buffer = b.version
-		} else {
-			e.violate("an edit of %s, which is not open", d.uri)
+		case !onDisk && !created[d.uri]:
+			e.violate("an edit of %s, which is neither open nor a file", d.uri)
+		case d.version != nil:
+			e.violate("an edit of version %d of %s, which is not open", *d.version, d.uri)
 		}
 		in.Documents = append(in.Documents, doc)
 		e.check(b, d)
@@ -210,7 +220,13 @@ func (e *Editor) applyEdit(m Message) {
 	v := e.policy(in)
 	if v.How != Drop {
 		for _, d := range docs {
-			if b := e.buffers[d.uri]; b != nil {
+			b := e.buffers[d.uri]
+			if b == nil {
+				// What is changed and not open is opened, as Neovim, Helix and VS Code do it.
+				text, _ := e.onDisk(d.uri)
+				b, _ = e.open(d.uri, "", text) // a connection that has ended is noticed when it is read
+			}
+			if !d.create {
 				e.apply(b, d, v.How)
 			}
 		}
@@ -322,14 +338,23 @@ func (s step) move(offset int) int {
 	}
 }
 
-// readWorkspaceEdit reads both forms of a WorkspaceEdit. Snippets and file operations are more than this
-// editor can do.
+// onDisk is the text of a file that is not open.
+func (e *Editor) onDisk(uri string) (string, bool) {
+	if e.opts.ReadFile == nil {
+		return "", false
+	}
+	return e.opts.ReadFile(uri)
+}
+
+// readWorkspaceEdit reads both forms of a WorkspaceEdit. Snippets, and file operations other than the creation of a
+// file, are more than this editor can do.
 func readWorkspaceEdit(params json.RawMessage) (label string, docs []documentEdit, ok bool) {
 	var p struct {
 		Label string `json:"label"`
 		Edit  struct {
 			Changes         map[string][]wireEdit `json:"changes"`
 			DocumentChanges []struct {
+				Kind, URI    string
 				TextDocument *struct {
 					URI     string `json:"uri"`
 					Version *int32 `json:"version"`
@@ -342,6 +367,10 @@ func readWorkspaceEdit(params json.RawMessage) (label string, docs []documentEdi
 		return "", nil, false
 	}
 	for _, c := range p.Edit.DocumentChanges {
+		if c.Kind == "create" {
+			docs = append(docs, documentEdit{uri: c.URI, create: true})
+			continue
+		}
 		if c.TextDocument == nil {
 			return "", nil, false
 		}
@@ -349,7 +378,7 @@ func readWorkspaceEdit(params json.RawMessage) (label string, docs []documentEdi
 		if !ok {
 			return "", nil, false
 		}
-		docs = append(docs, documentEdit{c.TextDocument.URI, c.TextDocument.Version, edits})
+		docs = append(docs, documentEdit{uri: c.TextDocument.URI, version: c.TextDocument.Version, edits: edits})
 	}
 	if p.Edit.DocumentChanges == nil {
 		for uri, list := range p.Edit.Changes {
@@ -357,7 +386,7 @@ func readWorkspaceEdit(params json.RawMessage) (label string, docs []documentEdi
 			if !ok {
 				return "", nil, false
 			}
-			docs = append(docs, documentEdit{uri, nil, edits})
+			docs = append(docs, documentEdit{uri: uri, edits: edits})
 		}
 		slices.SortFunc(docs, func(a, b documentEdit) int { return strings.Compare(a.uri, b.uri) })
 	}
