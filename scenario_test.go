@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -19,11 +20,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.lsp.dev/jsonrpc2"
 	"go.lsp.dev/protocol"
 	"go.uber.org/goleak"
 	"golang.org/x/tools/txtar"
 
+	"github.com/spark-lsp/spark-lsp/lsp"
 	"github.com/spark-lsp/spark-lsp/lsp/editor"
 	"github.com/spark-lsp/spark-lsp/session/loopback"
 )
@@ -44,6 +47,8 @@ import (
 //	shell                        the editor applies spark/edit/delta, as our own shells do
 //	announces NAME               capabilities.experimental.NAME of docs/extensions.md
 //	status 401                   the endpoint refuses every connection so
+//	disk                         the documents are files of a workspace, too
+//	lacks NAME                   the editor has no workspaceEdit.NAME
 //	remote                       the endpoint is not recognised as one on this machine
 //	folder NAME JSON             a workspace folder, and the editor's settings for it
 //	-- config.toml --            the user's file
@@ -59,18 +64,20 @@ import (
 //	editor next as NAME [METHOD] | take NAME | pass NAME    asks for a next edit, accepts it, or says that it is not wanted
 //	editor actions | choose TITLE | edit INSTRUCTION | command NAME [JSON] [error CODE]
 //	editor notify METHOD JSON | request METHOD JSON [error CODE] | raw TEXT
+//	editor problem TEXT MESSAGE [FILE TEXT MESSAGE]         another server's diagnostic at TEXT, and a place that it refers to
 //	editor lens N TITLE                                    runs the command of the Nth code lens
 //	editor policy refuse N | drop N                        what the editor does with the next N edits
 //	editor answer TITLE                                    to the question that is open
 //	editor config TEXT                                     the user's file is replaced, as editors do it
 //	model  warm N | connections N | quiet
-//	model  expect completion|edit [TEXT...] [as NAME]      waits for the next request, and accepts it (response.created)
+//	model  expect completion|edit|other [TEXT...] [as NAME]      waits for the next request, and accepts it (response.created)
 //	model  silent completion|edit [TEXT...] [as NAME]      the same, without a word
 //	model  say [NAME] TEXT | done [NAME] | drop [NAME] | fail [NAME] CODE MESSAGE
+//	model  reads NAME                                      prompt/testdata/golden/actions/NAME.txt, all of it
 //	model  cancelled [NAME] | forked [NAME] | tokens N | asked MODEL TIER
 //	want   item NAME [starts] TEXT | popup NAME TEXT | none NAME | answer NAME | error NAME CODE
 //	want   next NAME LINE TEXT | nonext NAME | counted FIELD N (of spark-lsp.status)
-//	want   action TITLE | disabled TITLE REASON
+//	want   action TITLE | disabled TITLE REASON | noaction TITLE | menu TITLES (all, with " | " between)
 //	want   message TEXT | question TEXT | progress KIND [TEXT] | status PROVIDER | tokens | received METHOD [TEXT]
 //	want   cursor BEFORE AFTER | never METHOD
 //	want   contains FILE TEXT (now) | written FILE TEXT (waits) | edits at most|at least N | refusals N | drops N | nowhere TEXT | logged TEXT
@@ -105,6 +112,7 @@ type stage struct {
 	logFile string
 	config  string // the user's file
 
+	dir   string            // the workspace on disk, "" for none
 	files map[string]string // what the editor opens, marks removed
 	mark  map[string]int    // where the cursor is in them
 	uri   string            // the current document
@@ -112,6 +120,7 @@ type stage struct {
 
 	requests  map[string]*editor.Pending
 	actions   []protocol.CodeAction
+	problems  []problem
 	exchanges map[string]*loopback.Exchange
 	current   *loopback.Exchange
 	answers   chan string
@@ -179,11 +188,17 @@ func playScenario(t *testing.T, file string) {
 					if err := json.Unmarshal([]byte(text), &folder); err != nil {
 						t.Fatalf("%s: %v", line, err)
 					}
-					opts.Folders = append(opts.Folders, uriOf(name))
+					opts.Folders = append(opts.Folders, s.uriOf(name))
 					if opts.FolderSettings == nil {
 						opts.FolderSettings = map[string]map[string]any{}
 					}
-					opts.FolderSettings[uriOf(name)] = map[string]any{"spark": folder}
+					opts.FolderSettings[s.uriOf(name)] = map[string]any{"spark": folder}
+				case "disk":
+					s.dir = t.TempDir()
+					opts.Folders = append(opts.Folders, lsp.PathToURI(s.dir))
+					opts.ReadFile = readFile
+				case "lacks":
+					opts.Capabilities = map[string]any{"workspace": map[string]any{"workspaceEdit": map[string]any{arg: nil}}}
 				case "remote":
 					remote = true
 				case "shell":
@@ -220,6 +235,14 @@ func playScenario(t *testing.T, file string) {
 		}
 	}
 
+	if s.dir != "" {
+		for name, text := range s.files {
+			file := filepath.Join(s.dir, filepath.FromSlash(name))
+			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	s.model = loopback.New(lo)
 	if err := s.model.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
@@ -270,7 +293,7 @@ func playScenario(t *testing.T, file string) {
 	}
 	if !t.Failed() {
 		for name, text := range want {
-			if err := s.ed.WaitText(ctx, uriOf(name), text); err != nil {
+			if err := s.ed.WaitText(ctx, s.uriOf(name), text); err != nil {
 				t.Errorf("%s: the text of %s at the end: %v", file, name, err)
 				s.dump()
 			}
@@ -356,7 +379,13 @@ func (s *stage) writeConfig(text string) {
 	}
 }
 
-func uriOf(name string) string { return "file:///scenario/" + name }
+// uriOf is the URI of one of the scenario's documents.
+func (s *stage) uriOf(name string) string {
+	if s.dir != "" {
+		return lsp.PathToURI(filepath.Join(s.dir, filepath.FromSlash(name)))
+	}
+	return "file:///scenario/" + name
+}
 
 func number(t *testing.T, s string) int {
 	n, err := strconv.Atoi(s)
@@ -432,7 +461,7 @@ func (s *stage) line(line string) error {
 	if len(w) < 2 {
 		return errors.New("a line is: voice verb arguments")
 	}
-	w = append(w, "", "", "", "") // missing arguments are empty
+	w = append(w, "", "", "", "", "") // missing arguments are empty
 	switch w[0] {
 	case "editor":
 		return s.editor(w[1], w[2:])
@@ -472,14 +501,14 @@ func (s *stage) editor(verb string, args []string) error {
 		if !ok {
 			return fmt.Errorf("no document %q", args[0])
 		}
-		s.uri = uriOf(args[0])
-		language := map[string]string{".go": "go", ".py": "python", ".js": "javascript", ".sh": "shellscript", ".md": "markdown"}[path.Ext(args[0])]
+		s.uri = s.uriOf(args[0])
+		language := map[string]string{".go": "go", ".py": "python", ".js": "javascript", ".sh": "shellscript", ".md": "markdown", ".ts": "typescript", ".rs": "rust", ".java": "java"}[path.Ext(args[0])]
 		if err := s.ed.Open(s.uri, language, text); err != nil {
 			return err
 		}
 		return s.moveTo(s.mark[args[0]], s.mark[args[0]])
 	case "close":
-		return s.ed.Close(uriOf(args[0]))
+		return s.ed.Close(s.uriOf(args[0]))
 	case "type":
 		return s.ed.Type(s.uri, args[0])
 	case "save":
@@ -493,6 +522,18 @@ func (s *stage) editor(verb string, args []string) error {
 			return s.ed.Replace(s.uri, at, at+len(args[0]), args[1])
 		}
 		return s.ed.SetText(s.uri, strings.Replace(s.ed.Text(s.uri), args[0], args[1], 1))
+	case "problem": // TEXT MESSAGE [FILE TEXT MESSAGE]
+		p := problem{uri: s.uri, text: args[0], message: args[1]}
+		if args[2] != "" {
+			uri := s.uriOf(args[2])
+			at := strings.Index(s.ed.Text(uri), args[3])
+			if at < 0 {
+				return fmt.Errorf("%q is not in %s", args[3], args[2])
+			}
+			p.related = []any{map[string]any{"location": map[string]any{"uri": uri, "range": s.ed.Range(uri, at, at+len(args[3]))}, "message": args[4]}}
+		}
+		s.problems = append(s.problems, p)
+		return nil
 	case "lens":
 		var list []protocol.CodeLens
 		if err := s.ed.Call(s.ctx, protocol.MethodTextDocumentCodeLens, map[string]any{"textDocument": map[string]any{"uri": s.uri}}, &list); err != nil {
@@ -649,8 +690,57 @@ func (s *stage) listActions() error {
 	return s.ed.Call(s.ctx, protocol.MethodTextDocumentCodeAction, map[string]any{
 		"textDocument": map[string]any{"uri": s.uri},
 		"range":        s.ed.Range(s.uri, s.sel[0], s.sel[1]),
-		"context":      map[string]any{"diagnostics": []any{}},
+		"context":      map[string]any{"diagnostics": s.problemsHere()},
 	}, &s.actions)
+}
+
+// problem is a diagnostic that an editor shows: of another server, since ours reports none.
+type problem struct {
+	uri, text, message string
+	related            []any
+}
+
+// problemsHere are the diagnostics that the selection touches, as an editor sends them.
+func (s *stage) problemsHere() []any {
+	list := []any{}
+	for _, p := range s.problems {
+		at := strings.Index(s.ed.Text(p.uri), p.text)
+		if p.uri != s.uri || at < 0 || at > s.sel[1] || at+len(p.text) < s.sel[0] {
+			continue
+		}
+		list = append(list, map[string]any{
+			"range": s.ed.Range(p.uri, at, at+len(p.text)), "severity": 1, "source": "compiler", "code": "E1",
+			"message": p.message, "relatedInformation": p.related,
+		})
+	}
+	return list
+}
+
+// readFile is what is on disk.
+func readFile(uri string) (string, bool) {
+	name, ok := lsp.URIToPath(uri)
+	if !ok {
+		return "", false
+	}
+	data, err := os.ReadFile(name)
+	return string(data), err == nil
+}
+
+var update = flag.Bool("update", false, "write the golden prompts in prompt/testdata/golden anew")
+
+// golden compares all that the model reads with a file that a person can review.
+func golden(file, got string) error {
+	if *update {
+		return errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	if err == nil && string(want) != got {
+		err = fmt.Errorf("the model reads something else (-want +got):\n%s", cmp.Diff(string(want), got))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w\n-update writes it anew", file, err)
+	}
+	return nil
 }
 
 // applyDeltas is what a shell of ours does: apply on the version that a delta names and on no other, and say so.
@@ -880,6 +970,9 @@ func (s *stage) modelSays(verb string, args []string) error {
 			return fmt.Errorf("the request is for model %s, tier %s", s.current.Model, s.current.ServiceTier)
 		}
 		return nil
+	case "reads":
+		file := filepath.Join("prompt", "testdata", "golden", "actions", args[0]+".txt")
+		return golden(file, s.current.FullInput())
 	case "tokens":
 		if n := number(s.t, args[0]); s.current.MaxOutputTokens != n {
 			return fmt.Errorf("max_output_tokens is %d", s.current.MaxOutputTokens)
@@ -977,6 +1070,18 @@ func (s *stage) want(verb string, args []string) error {
 			}
 		}
 		return fmt.Errorf("the actions are %+v", s.actions)
+	case "noaction":
+		for _, a := range s.actions {
+			if a.Title == args[0] {
+				return fmt.Errorf("it is there, %q", a.Disabled.Reason)
+			}
+		}
+		return nil
+	case "menu":
+		if got := strings.Join(titles(s.actions), " | "); got != args[0] {
+			return fmt.Errorf("the actions are %q", got)
+		}
+		return nil
 	case "message":
 		_, err := s.ed.WaitMessage(s.ctx, args[0])
 		return err
@@ -1013,7 +1118,7 @@ func (s *stage) want(verb string, args []string) error {
 			}
 		}
 	case "written":
-		return s.ed.WaitTextFunc(s.ctx, uriOf(args[0]), func(text string) bool { return strings.Contains(text, args[1]) })
+		return s.ed.WaitTextFunc(s.ctx, s.uriOf(args[0]), func(text string) bool { return strings.Contains(text, args[1]) })
 	case "cursor":
 		text, at := s.ed.Text(s.uri), s.ed.Cursor(s.uri)
 		if !strings.HasSuffix(text[:at], args[0]) || !strings.HasPrefix(text[at:], args[1]) {
@@ -1028,7 +1133,7 @@ func (s *stage) want(verb string, args []string) error {
 		}
 		return nil
 	case "contains":
-		if text := s.ed.Text(uriOf(args[0])); !strings.Contains(text, args[1]) {
+		if text := s.ed.Text(s.uriOf(args[0])); !strings.Contains(text, args[1]) {
 			return fmt.Errorf("the text is %q", text)
 		}
 		return nil

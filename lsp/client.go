@@ -66,6 +66,8 @@ type Client struct {
 	SparkEdit bool
 	// SparkStatus: spark/status is wanted, by a client that may have no other message of ours (experimental.sparkStatus).
 	SparkStatus bool
+	// SparkExplain: spark/explain notifications are understood (experimental.sparkExplain).
+	SparkExplain bool
 	// InlineCompletionRefresh: spark/inlineCompletion/refresh is understood (experimental.sparkInlineCompletionRefresh).
 	InlineCompletionRefresh bool
 
@@ -129,6 +131,7 @@ func newClient(p *protocol.InitializeParams) *Client {
 	}
 	c.SparkEdit = announces(p.Capabilities.Experimental, "sparkEdit")
 	c.SparkStatus = c.SparkEdit || announces(p.Capabilities.Experimental, "sparkStatus")
+	c.SparkExplain = announces(p.Capabilities.Experimental, "sparkExplain")
 	c.InlineCompletionRefresh = announces(p.Capabilities.Experimental, "sparkInlineCompletionRefresh")
 	return c
 }
@@ -291,6 +294,15 @@ func (c *Client) ShowMessageRequest(ctx context.Context, kind protocol.MessageTy
 		return "", err
 	}
 	return chosen.Title, nil
+}
+
+// OpenDocumentBeside asks the client to show a document without taking the focus from the one that the user is in.
+func (c *Client) OpenDocumentBeside(ctx context.Context, u string) (bool, error) {
+	focus := false
+	params := &protocol.ShowDocumentParams{URI: uri.URI(u), TakeFocus: &focus}
+	var result protocol.ShowDocumentResult
+	err := c.Call(ctx, protocol.MethodWindowShowDocument, params, &result)
+	return result.Success, err
 }
 
 // OpenDocument asks the client to show a document or, with external, to hand a URI to the system (a web page).

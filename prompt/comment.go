@@ -84,6 +84,21 @@ func CommentAt(d Lines, first, last int) (Comment, bool) {
 	return Comment{}, false
 }
 
+// Comments are all spark comments of a document, in its order.
+func Comments(d Lines) []Comment {
+	var list []Comment
+	for n := 0; n < d.LineCount(); n++ {
+		if !strings.Contains(strings.ToLower(lineText(d, n)), "spark:") {
+			continue
+		}
+		if c, ok := CommentAt(d, n, n); ok && (len(list) == 0 || c.Start >= list[len(list)-1].End) {
+			list = append(list, c)
+			n = max(n, lineAt(d, c.End)-1)
+		}
+	}
+	return list
+}
+
 // lineComment reads the run of one-line spark comments that line n belongs to.
 func lineComment(d Lines, n int) (Comment, bool) {
 	text, ok := ParseComment(lineText(d, n))

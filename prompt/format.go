@@ -10,8 +10,10 @@ import (
 type Format int
 
 const (
-	Region Format = iota // the text that replaces a region, nothing else: no token is spent on a format
-	Hunks                // changes of one file, each with the lines that show where
+	Region      Format = iota // the text that replaces a region, nothing else: no token is spent on a format
+	Hunks                     // changes of one file, each with the lines that show where
+	Files                     // changes of several files, in hunks, and new files
+	Explanation               // no change: Markdown about a region
 )
 
 // HunkSyntax is how hunks are written. Models write well what they were trained on, and little else.
@@ -38,6 +40,15 @@ var patchRules string
 //go:embed templates/hunks-search.txt
 var searchRules string
 
+//go:embed templates/files-patch.txt
+var patchFilesRules string
+
+//go:embed templates/files-search.txt
+var searchFilesRules string
+
+//go:embed templates/explain.txt
+var explainRules string
+
 // HunksBase is the base of every edit of a file in hunks.
 func HunksBase(syntax HunkSyntax) []Message {
 	if syntax == SearchReplace {
@@ -54,4 +65,46 @@ func EditHunks(in Input, syntax HunkSyntax) Prompt {
 		w.header()
 		w.document(Around, "the part of the file that may be changed", start, end)
 	})
+}
+
+// File is another file that a request is about. A new one has no text yet.
+type File struct {
+	Path, Text string
+	New        bool
+}
+
+// EditFiles renders a request for changes of several files by an instruction. Start and End are where in the document
+// it is wanted; others are what else may be changed, and are shown whole.
+func EditFiles(in Input, others []File, syntax HunkSyntax) Prompt {
+	base := rules(patchFilesRules)
+	if syntax == SearchReplace {
+		base = rules(searchFilesRules)
+	}
+	return instruct(in, base, func(w *writer) {
+		for _, f := range others {
+			w.other(f)
+		}
+		start, end := in.around(in.Start, in.End, aroundHunks, aroundHunks)
+		w.header()
+		w.document(Around, "the part of the file that may be changed", start, end)
+	})
+}
+
+// other writes another file.
+func (w *writer) other(f File) {
+	w.b.WriteString("File: " + quietPath(f.Path))
+	if f.New {
+		w.b.WriteString(" (does not exist yet)\n\n")
+		return
+	}
+	w.b.WriteString("\n\n")
+	text := modelText(f.Text)
+	w.add(Part{Source: Around, Path: f.Path, Line: 1, Why: "a file that may be changed", Tokens: w.in.tokens(text)}, text)
+	w.line()
+	w.b.WriteByte('\n')
+}
+
+// Explain renders a request for an explanation of a region.
+func Explain(in Input) Prompt {
+	return instruct(in, rules(explainRules), func(w *writer) { w.region(in) })
 }

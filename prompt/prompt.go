@@ -222,15 +222,18 @@ func notShown(list []Snippet, start, end int) []Snippet {
 
 // Edit renders a request for the replacement of a region by an instruction.
 func Edit(in Input) Prompt {
-	return instruct(in, EditBase(), func(w *writer) {
-		start, end := in.around(in.Start, in.End, aroundEdit, aroundEdit)
-		w.header()
-		w.document(Around, "what stands above the region", start, in.Start)
-		w.b.WriteString(regionOpen + "\n")
-		w.document(Selection, "the region that the answer replaces", in.Start, in.End)
-		w.b.WriteString(regionClose + "\n")
-		w.document(Around, "what stands below the region", in.End, end)
-	})
+	return instruct(in, EditBase(), func(w *writer) { w.region(in) })
+}
+
+// region writes the document with the region between its lines.
+func (w *writer) region(in Input) {
+	start, end := in.around(in.Start, in.End, aroundEdit, aroundEdit)
+	w.header()
+	w.document(Around, "what stands above the region", start, in.Start)
+	w.b.WriteString(regionOpen + "\n")
+	w.document(Selection, "the region that the request is about", in.Start, in.End)
+	w.b.WriteString(regionClose + "\n")
+	w.document(Around, "what stands below the region", in.End, end)
 }
 
 // instruct puts a request by an instruction together, whatever the format of its answer: base says what that is, and

@@ -16,26 +16,58 @@ import (
 // action is one row of the menu. An action is a title and a command; nothing is computed for it before it is
 // chosen, because editors wait for the menu (Helix freezes, Neovim waits for every server).
 type action struct {
-	title   string
-	kind    protocol.CodeActionKind
-	command string
+	title string
+	kind  protocol.CodeActionKind
+	// name is that of its instruction, prompt/templates/actions/NAME.txt, and of its scenario; "" for rows that run a
+	// command of their own.
+	name    string
+	command string // "" for rows that have a name
 	// offered decides whether the action stands in the menu for this selection; a reason means it stands there
 	// disabled, in editors that show such. Nil offers it always.
 	offered func(s *Server, at place) (ok bool, reason string)
-	// model says that the embedded engine cannot do it.
-	model bool
+	// choices are the row's entries where there is one for each of something; nil makes one entry of the row.
+	choices func(at place) []choice
+	// about is what the instruction speaks of: what is selected, or what is meant by a cursor. Nil is the selection, or
+	// else the statement or block at the cursor.
+	about  func(at place) (start, end int)
+	format prompt.Format
+	model  bool // the embedded engine cannot do it
+}
+
+// choice is one entry of a row.
+type choice struct {
+	title       string
+	diagnostics []protocol.Diagnostic
 }
 
 // place is where the user opened the menu.
 type place struct {
-	doc        *lsp.Document
-	start, end int // the selection, bytes
+	doc         *lsp.Document
+	start, end  int                   // the selection, bytes
+	diagnostics []protocol.Diagnostic // there; only the menu has them
 }
 
-// actions is the whole menu, in the order in which it is shown.
+const (
+	kindFix     protocol.CodeActionKind = "quickfix.spark"
+	kindRewrite protocol.CodeActionKind = "refactor.rewrite.spark"
+	kindExtract protocol.CodeActionKind = "refactor.extract.spark"
+	kindExplain protocol.CodeActionKind = "spark.explain" // of no kind that a menu of refactorings asks for
+)
+
+// actions is the whole menu, in the order in which it is shown: what is under way, what is wrong here, what one comes
+// for, and what is wanted now and then. A plain cursor sees few of them: most need a selection, or the first line of a
+// declaration, or something that is left to be done.
 var actions = []action{
 	{
-		title: "Edit with spark", kind: "refactor.rewrite.spark", command: cmdEdit, model: true,
+		title: "Stop spark", kind: kindRewrite, command: cmdCancel,
+		offered: func(s *Server, at place) (bool, string) { return s.editing(at.doc.URI), "" },
+	},
+	{name: "fix", kind: kindFix, choices: eachDiagnostic, format: prompt.Hunks, model: true},
+	{
+		name: "fix-all", kind: kindFix, choices: allDiagnostics, format: prompt.Hunks, model: true,
+	},
+	{
+		title: "Edit with spark", kind: kindRewrite, command: cmdEdit, model: true,
 		offered: func(s *Server, at place) (bool, string) {
 			if s.client.SparkEdit { // the shell asks for the instruction
 				return true, ""
@@ -47,25 +79,40 @@ var actions = []action{
 		},
 	},
 	{
-		title: "Complete here", kind: "refactor.rewrite.spark", command: cmdComplete,
+		title: "Complete here", kind: kindRewrite, command: cmdComplete,
 		offered: func(_ *Server, at place) (bool, string) { return !selects(at.doc.Text, at.start, at.end), "" },
 	},
+	{title: "Accept spark's edit", kind: kindRewrite, command: cmdAccept, offered: afterEdit},
+	{title: "Take spark's edit back", kind: kindRewrite, command: cmdReject, offered: afterEdit},
+	{title: "Let spark try again", kind: kindRewrite, command: cmdRetry, offered: afterEdit, model: true},
 	{
-		title: "Stop spark", kind: "refactor.rewrite.spark", command: cmdCancel,
-		offered: func(s *Server, at place) (bool, string) {
-			return s.editing(at.doc.URI), ""
-		},
-	},
-	{title: "Accept spark's edit", kind: "refactor.rewrite.spark", command: cmdAccept, offered: afterEdit},
-	{title: "Take spark's edit back", kind: "refactor.rewrite.spark", command: cmdReject, offered: afterEdit},
-	{title: "Let spark try again", kind: "refactor.rewrite.spark", command: cmdRetry, offered: afterEdit, model: true},
-	{
-		title: "Insert the rest of spark's edit", kind: "refactor.rewrite.spark", command: cmdRest,
+		title: "Insert the rest of spark's edit", kind: kindRewrite, command: cmdRest,
 		offered: func(s *Server, at place) (bool, string) {
 			_, rest := s.reviewable(at.doc.URI)
 			return rest, ""
 		},
 	},
+	{
+		title: "Do what the comments ask with spark", name: "comments", kind: kindRewrite, offered: moreComments,
+		about: allComments, format: prompt.Hunks, model: true,
+	},
+	{
+		title: "Implement with spark", name: "implement", kind: kindRewrite, offered: atStub,
+		about: stub, format: prompt.Hunks, model: true,
+	},
+	{title: "Simplify with spark", name: "simplify", kind: kindRewrite, offered: selected, model: true},
+	{title: "Handle errors with spark", name: "errors", kind: kindRewrite, offered: selected, format: prompt.Hunks, model: true},
+	{title: "Add types with spark", name: "types", kind: kindRewrite, offered: typesOptional, model: true},
+	{title: "Extract function with spark", name: "extract", kind: kindExtract, offered: severalStatements, format: prompt.Hunks, model: true},
+	{
+		title: "Document with spark", name: "document", kind: kindRewrite, offered: undocumented,
+		about: declaration, format: prompt.Hunks, model: true,
+	},
+	{
+		title: "Write tests with spark", name: "tests", kind: kindRewrite, offered: testable,
+		about: declaration, format: prompt.Files, model: true,
+	},
+	{title: "Explain with spark", name: "explain", kind: kindExplain, about: declaration, format: prompt.Explanation, model: true},
 }
 
 // afterEdit offers what can be done with an edit that has ended.
@@ -81,12 +128,19 @@ func commentIn(at place) (prompt.Comment, bool) {
 	return prompt.CommentAt(at.doc.Text, first, last)
 }
 
-func actionKinds() []protocol.CodeActionKind {
+// actionKinds are the kinds that there may be, so that an editor asks at all: those of the table, and the user's own.
+func (s *Server) actionKinds() []protocol.CodeActionKind {
 	var kinds []protocol.CodeActionKind
-	for _, a := range actions {
-		if !slices.Contains(kinds, a.kind) {
-			kinds = append(kinds, a.kind)
+	add := func(k protocol.CodeActionKind) {
+		if !slices.Contains(kinds, k) {
+			kinds = append(kinds, k)
 		}
+	}
+	for _, a := range actions {
+		add(a.kind)
+	}
+	for _, u := range s.options().Actions {
+		add(protocol.CodeActionKind(u.Kind))
 	}
 	return kinds
 }
@@ -98,11 +152,16 @@ func (s *Server) codeAction(_ context.Context, snap *lsp.Snapshot, p *protocol.C
 	if !ok || !s.optionsFor(doc).Enabled {
 		return list, nil
 	}
-	at := place{doc: doc}
+	at := place{doc: doc, diagnostics: p.Context.Diagnostics}
 	at.start, at.end = doc.RangeToOffsets(p.Range)
-	for _, a := range actions {
+	menu := append(slices.Clone(actions), s.userActions(doc)...)
+	for _, a := range menu {
 		if !wanted(a.kind, p.Context.Only) {
 			continue
+		}
+		entries := []choice{{title: a.title}}
+		if a.choices != nil {
+			entries = a.choices(at)
 		}
 		offered, reason := true, ""
 		if a.offered != nil {
@@ -114,23 +173,28 @@ func (s *Server) codeAction(_ context.Context, snap *lsp.Snapshot, p *protocol.C
 		if !offered && (reason == "" || !s.client.CodeActionDisabled) {
 			continue
 		}
-		cmd := commandFor(a, doc, p.Range)
-		if !s.client.CodeActionLiterals {
-			if offered {
-				list = append(list, &cmd)
+		for _, c := range entries {
+			cmd, err := a.commandFor(c, doc, p.Range)
+			if err != nil {
+				return nil, err
 			}
-			continue
+			if !s.client.CodeActionLiterals {
+				if offered {
+					list = append(list, &cmd)
+				}
+				continue
+			}
+			ca := &protocol.CodeAction{Title: c.title, Kind: &a.kind, Diagnostics: c.diagnostics}
+			if offered {
+				ca.Command = cmd
+			} else {
+				ca.Disabled = protocol.CodeActionDisabled{Reason: reason}
+			}
+			if s.client.CodeActionTagLLM && a.model {
+				ca.Tags = []protocol.CodeActionTag{protocol.CodeActionTagLLMGenerated}
+			}
+			list = append(list, ca)
 		}
-		ca := &protocol.CodeAction{Title: a.title, Kind: &a.kind}
-		if offered {
-			ca.Command = cmd
-		} else {
-			ca.Disabled = protocol.CodeActionDisabled{Reason: reason}
-		}
-		if s.client.CodeActionTagLLM && a.model {
-			ca.Tags = []protocol.CodeActionTag{protocol.CodeActionTagLLMGenerated}
-		}
-		list = append(list, ca)
 	}
 	return list, nil
 }
@@ -145,10 +209,16 @@ func wanted(kind protocol.CodeActionKind, only []protocol.CodeActionKind) bool {
 	})
 }
 
-func commandFor(a action, doc *lsp.Document, r protocol.Range) protocol.Command {
-	arg, err := json.Marshal(editArgument{URI: doc.URI, Range: &r})
-	if err != nil {
-		panic(err) // strings and numbers always marshal
+// commandFor is what a menu's entry runs.
+func (a action) commandFor(c choice, doc *lsp.Document, r protocol.Range) (protocol.Command, error) {
+	var arg any = editArgument{URI: doc.URI, Range: &r}
+	command := a.command
+	if a.name != "" {
+		command, arg = cmdAction, actionArgument{Action: a.name, URI: doc.URI, Range: &r, Diagnostics: diagnoses(c.diagnostics)}
 	}
-	return protocol.Command{Title: a.title, Command: a.command, Arguments: []protocol.LSPAny{protocol.LSPAny(arg)}}
+	raw, err := json.Marshal(arg)
+	if err != nil {
+		return protocol.Command{}, err
+	}
+	return protocol.Command{Title: c.title, Command: command, Arguments: []protocol.LSPAny{protocol.LSPAny(raw)}}, nil
 }

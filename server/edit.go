@@ -15,7 +15,6 @@ import (
 	"github.com/spark-lsp/spark-lsp/lsp"
 	"github.com/spark-lsp/spark-lsp/prompt"
 	"github.com/spark-lsp/spark-lsp/session"
-	"github.com/spark-lsp/spark-lsp/settings"
 )
 
 // editArgument is the argument of spark-lsp.edit.
@@ -44,8 +43,14 @@ type task struct {
 	text        *lsp.Text // doc without the spark comment
 	seen        [2]int    // the region in text
 	instruction string
+	title       string        // of the action; "" for an instruction in the user's words
 	format      prompt.Format // of the answer
+	sources     []string      // of the context that it is sent with; none means all
+	again       taskMaker     // made it
 }
+
+// taskMaker says what an edit at a place is to do. It is called anew when the user asks for another try.
+type taskMaker func(at place) (task, error)
 
 // errNoInstruction is what a person is told who asked for an edit without saying which.
 var errNoInstruction = errors.New("say what to do in a comment in or above the selection, for instance: spark: return an error instead of panicking")
@@ -157,9 +162,14 @@ func (s *Server) editCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, erro
 	return nil, s.startEdit(at, a.Instruction)
 }
 
-// startEdit begins an edit in the background, or says why it cannot be. The user may have typed since the place was
-// looked at: it is carried along to the document as it is now.
+// startEdit begins an edit by an instruction.
 func (s *Server) startEdit(at place, instruction string) error {
+	return s.startTask(at, func(at place) (task, error) { return editTask(at, instruction) })
+}
+
+// startTask begins an edit in the background, or says why it cannot be. The user may have typed since the place was
+// looked at: it is carried along to the document as it is now.
+func (s *Server) startTask(at place, what taskMaker) error {
 	d := s.document(at.doc.URI)
 	if d == nil {
 		return lsp.ErrContentModified
@@ -174,15 +184,16 @@ func (s *Server) startEdit(at place, instruction string) error {
 		d.mu.Unlock()
 		return err
 	}
-	t, err := editTask(at, instruction)
+	t, err := what(at)
 	if err != nil {
 		d.mu.Unlock()
 		s.say(protocol.MessageTypeWarning, "spark-lsp: %v", err)
 		return nil
 	}
+	t.again = what
 	if d.bringing {
 		d.mu.Unlock()
-		s.say(protocol.MessageTypeWarning, "spark-lsp: an edit is being taken back in this document; try again in a moment")
+		s.say(protocol.MessageTypeWarning, "spark-lsp: another change is being brought into this document; try again in a moment")
 		return nil
 	}
 	e := &edit{id: id, uri: d.uri, task: t}
@@ -312,11 +323,12 @@ func (s *Server) hear(ctx context.Context, e *edit, d *document, model Model, re
 
 // editPrompt is what the model reads of a task.
 func (s *Server) editPrompt(t task) prompt.Prompt {
-	in := s.gather(t.doc, t.start, session.Edit)
+	in := s.gather(t.doc, t.seen[0], session.Edit)
+	in.Context = only(in.Context, t.sources)
 	in.Text, in.Start, in.End, in.Instruction = t.text, t.seen[0], t.seen[1], t.instruction
 	p := prompt.Edit(in)
 	if t.format == prompt.Hunks {
-		p = prompt.EditHunks(in, prompt.HunkSyntaxFor(s.options().For(settings.Edit).Model))
+		p = prompt.EditHunks(in, s.hunkSyntax())
 	}
 	s.logPrompt(p)
 	return p

@@ -27,7 +27,11 @@ type editReport struct {
 }
 
 func (s *Server) reportEdit(ctx context.Context, e *edit) *editReport {
-	return &editReport{s: s, ctx: ctx, progress: s.beginProgress(e, "spark: edit"), began: time.Now()}
+	title := "spark: edit"
+	if e.task.title != "" {
+		title = "spark: " + e.task.title
+	}
+	return &editReport{s: s, ctx: ctx, progress: s.beginProgress(e, title), began: time.Now()}
 }
 
 // text counts what arrived and says so, at most five times a second.

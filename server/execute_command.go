@@ -15,6 +15,7 @@ import (
 // The commands of the contract. Extension commands are spark.*: an id may be registered once per editor.
 const (
 	cmdEdit      = "spark-lsp.edit"
+	cmdAction    = "spark-lsp.action"
 	cmdComplete  = "spark-lsp.complete"
 	cmdCancel    = "spark-lsp.cancel"
 	cmdAccept    = "spark-lsp.accept"
@@ -31,6 +32,7 @@ const (
 // everything, and each copes with no arguments at all, since Helix's and Zed's command pickers send none.
 var commands = map[string]func(s *Server, snap *lsp.Snapshot, arg json.RawMessage) (any, error){
 	cmdEdit:      (*Server).editCommand,
+	cmdAction:    (*Server).actionCommand,
 	cmdComplete:  (*Server).completeCommand,
 	cmdCancel:    (*Server).cancelCommand,
 	cmdAccept:    (*Server).acceptCommand,

@@ -24,7 +24,7 @@ func (s *Server) initialize(_ context.Context, client *lsp.Client, p *protocol.I
 	caps := protocol.ServerCapabilities{
 		// Resolve is refused on purpose: Helix freezes while it waits for it (editors.md 0.1).
 		CodeActionProvider: &protocol.CodeActionOptions{
-			CodeActionKinds: actionKinds(),
+			CodeActionKinds: s.actionKinds(),
 			ResolveProvider: &no,
 		},
 		ExecuteCommandProvider: protocol.ExecuteCommandOptions{Commands: commandNames()},

@@ -12,6 +12,7 @@ import (
 	"github.com/spark-lsp/spark-lsp/delivery"
 	"github.com/spark-lsp/spark-lsp/editops"
 	"github.com/spark-lsp/spark-lsp/lsp"
+	"github.com/spark-lsp/spark-lsp/prompt"
 )
 
 // reviewArgument names an ended edit: by number, or the latest one of a document, or, with neither, the latest of
@@ -163,9 +164,12 @@ func (s *Server) retryCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, err
 		d.mu.Lock()
 		at := place{doc: d.doc}
 		at.start, at.end = d.machine.Region(e.stream)
+		if t := e.task; t.format == prompt.Hunks { // its region is the file, and its place is about where it was
+			at.start, at.end = min(t.seen[0], d.doc.Text.Len()), min(t.seen[1], d.doc.Text.Len())
+		}
 		d.forgetLocked(e)
 		d.mu.Unlock()
-		if err := s.startEdit(at, e.task.instruction); err != nil {
+		if err := s.startTask(at, e.task.again); err != nil {
 			s.say(protocol.MessageTypeWarning, "spark-lsp: the edit cannot be tried again: %v", err)
 		}
 	})

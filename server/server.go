@@ -6,6 +6,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -100,6 +101,8 @@ type Server struct {
 	rules    map[string]*privacy.Rules // by directory
 	problems map[problemSource][]string
 	warnings []string // problems that have not been shown yet
+	// scratchDir holds files that are shown to the user; "" before there is one.
+	scratchDir string
 }
 
 // New makes a Server. It starts nothing: the first work begins with the editor's initialize.
@@ -170,6 +173,9 @@ func (s *Server) Close() {
 	s.stop()
 	s.models.close()
 	s.work.Wait()
+	if s.scratchDir != "" {
+		_ = os.RemoveAll(s.scratchDir)
+	}
 	if err := s.usage.flush(); err != nil {
 		s.log.Warn("tokens not counted", zap.Error(err))
 	}

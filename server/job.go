@@ -1,0 +1,75 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.lsp.dev/protocol"
+
+	"github.com/spark-lsp/spark-lsp/prompt"
+	"github.com/spark-lsp/spark-lsp/session"
+)
+
+// startJob runs work for a document that does not stream into it: an explanation, a change that is proposed. It has a
+// number, is shown and can be stopped as an edit is. work returns the last word about it; an error is shown to the user.
+func (s *Server) startJob(uri, title string, work func(ctx context.Context, r *editReport) (word string, err error)) {
+	ctx, cancel := context.WithCancel(s.root)
+	e := &edit{uri: uri, task: task{title: title}, cancel: cancel}
+	s.mu.Lock()
+	s.lastEdit++
+	e.id = s.lastEdit
+	s.edits[e.id] = e
+	s.mu.Unlock()
+	s.start(func(context.Context) {
+		defer cancel()
+		defer s.forget(e)
+		defer s.working()()
+		report := s.reportEdit(ctx, e)
+		word, err := work(ctx, report)
+		s.forget(e) // before anybody hears that it is over
+		switch {
+		case ctx.Err() != nil:
+			word = "stopped"
+		case err != nil:
+			word = "failed"
+			s.say(protocol.MessageTypeWarning, "spark-lsp: %s", sentence(err))
+		}
+		report.progress.end(word)
+	})
+}
+
+// errSilent is an answer without a word to a question that needs one.
+var errSilent = errors.New("the model answered with nothing")
+
+// listen asks the model and returns its whole answer. each is called with the answer so far, and may be nil.
+func (s *Server) listen(ctx context.Context, p prompt.Prompt, maxTokens int, shard string, r *editReport, each func(text string)) (string, error) {
+	req := session.Request{
+		Job: session.Edit, Base: parts(p.Base), Input: parts(p.Input), Explicit: true, MaxOutputTokens: maxTokens, CacheKey: shard,
+	}
+	var b strings.Builder
+	for ev, err := range s.model(session.Edit).Stream(ctx, req) {
+		if err != nil {
+			return "", err
+		}
+		switch ev.Kind {
+		case session.Delta:
+			b.WriteString(ev.Text)
+			r.text(ev.Text)
+			if each != nil {
+				each(b.String())
+			}
+		case session.Done:
+			r.tokens += ev.Usage.Output
+			if ev.Reason != session.Complete {
+				return "", fmt.Errorf("the model stopped early (%s)", ev.Reason)
+			}
+			if r.blank() {
+				return "", errSilent
+			}
+			return b.String(), nil
+		}
+	}
+	return "", errSilent
+}
