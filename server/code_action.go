@@ -103,6 +103,7 @@ var actions = []action{
 	{title: "Simplify with spark", name: "simplify", kind: kindRewrite, offered: selected, model: true},
 	{title: "Handle errors with spark", name: "errors", kind: kindRewrite, offered: selected, format: prompt.Hunks, model: true},
 	{title: "Add types with spark", name: "types", kind: kindRewrite, offered: typesOptional, model: true},
+	{title: "Rename for clarity with spark", name: "rename", kind: kindRewrite, offered: selected, model: true},
 	{title: "Extract function with spark", name: "extract", kind: kindExtract, offered: severalStatements, format: prompt.Hunks, model: true},
 	{
 		title: "Document with spark", name: "document", kind: kindRewrite, offered: undocumented,
