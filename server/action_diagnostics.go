@@ -12,9 +12,9 @@ import (
 
 // diagnosis is a diagnostic as a menu's entry carries it to the command: the editor may have other ones by then.
 type diagnosis struct {
-	Line    uint32    `json:"line"`
-	Message string    `json:"message"`
-	Origin  string    `json:"origin,omitempty"`
+	Line    uint32         `json:"line"`
+	Message string         `json:"message"`
+	Origin  string         `json:"origin,omitempty"`
 	Related []relatedPlace `json:"related,omitempty"`
 }
 
