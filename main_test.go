@@ -12,7 +12,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv(bareVariable); url != "" {
+		bareServer(url)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // run runs the program with nothing on stdin.
 func run(t *testing.T, env map[string]string, args ...string) (code int, stdout, stderr string) {

@@ -74,6 +74,9 @@ func (s *Stopper) Push(chunk string) StopReason {
 	return s.reason
 }
 
+// Clean is CleanCompletion of a text between the same prefix and suffix, which are looked at only once.
+func (s *Stopper) Clean(text string) (Completion, bool) { return s.p.clean(text) }
+
 // Text is all that was pushed; CleanCompletion cuts it where the Stopper wanted to stop.
 func (s *Stopper) Text() string { return s.text.String() }
 

@@ -40,7 +40,10 @@ type CleanOptions struct {
 // The work is done by the rules below, in their order: what is not code goes first, then what stands in the
 // file already, then what runs on beyond the place, and at last what does not fit the rest of the line.
 func CleanCompletion(prefix, suffix, text string, opt CleanOptions) (Completion, bool) {
-	p := newPlace(prefix, suffix, opt)
+	return newPlace(prefix, suffix, opt).clean(text)
+}
+
+func (p *place) clean(text string) (Completion, bool) {
 	c := Completion{Text: ModelText(text)}
 	for _, r := range cleanRules {
 		if c = r.apply(p, c); c.Text == "" {

@@ -52,19 +52,29 @@ func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, as
 		defer cancel()
 		defer close(sg.over)
 		defer s.working()()
-		if before != nil {
-			// It is ended or abandoned; the model is told that before it is asked anything new. A response that is slow to
-			// let go must not hold this one.
-			t := time.NewTimer(grace)
-			defer t.Stop()
-			select {
-			case <-before.over:
-			case <-t.C:
-			}
-		}
+		before.letGo()
 		s.runSuggestion(ctx, g, sg, model, ahead)
 	})
 	return sg
+}
+
+// letGo waits until a response is left, so that the model is told of it before it is asked anything new: it is ended or
+// abandoned already. One that is slow to let go holds nobody for long.
+func (sg *suggestion) letGo() {
+	if sg == nil {
+		return
+	}
+	select {
+	case <-sg.over:
+		return // nearly always; a timer costs more than the rest of this
+	default:
+	}
+	t := time.NewTimer(grace)
+	defer t.Stop()
+	select {
+	case <-sg.over:
+	case <-t.C:
+	}
 }
 
 // runSuggestion reads the response, decides when it is good enough to be shown, and lets everybody know.
@@ -94,7 +104,20 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 	}
 	deleted := s.deletedBefore(sg)
 	if model != Model(s.cfg.Engine) && sg.asked != byHand && !ahead {
-		s.start(func(context.Context) { s.standIn(ctx, g, sg, req, deleted) })
+		g.mu.Lock()
+		deadline := g.pace.deadline()
+		g.mu.Unlock()
+		over := make(chan struct{})
+		t := time.AfterFunc(deadline-time.Since(sg.began), func() {
+			defer close(over)
+			defer s.guard("the embedded engine")
+			s.standIn(ctx, g, sg, req, deleted)
+		})
+		defer func() {
+			if !t.Stop() {
+				<-over // it takes a moment at most
+			}
+		}()
 	}
 	var failure error
 	asked := time.Now()
@@ -105,6 +128,7 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 			break
 		}
 		if ev.Kind != session.Delta {
+			cutter.ready()
 			continue
 		}
 		if first.IsZero() {
@@ -116,7 +140,9 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		}
 		g.heard(sg, len(ev.Text), first.Sub(asked))
 		if cutter.push(ev.Text) {
-			break // leaving the loop abandons the rest of the answer
+			// Said before the loop is left: that abandons the rest of the answer, which takes a moment.
+			s.conclude(ctx, g, sg, cutter, deleted, nil)
+			return
 		}
 		lines, ok := cutter.lines()
 		if !ok || deleted.undoneBy(lines) {
@@ -134,6 +160,11 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 			}
 		}
 	}
+	s.conclude(ctx, g, sg, cutter, deleted, failure)
+}
+
+// conclude makes of a response what will be suggested: nothing more comes.
+func (s *Server) conclude(ctx context.Context, g *suggester, sg *suggestion, cutter *cutter, deleted *removal, failure error) {
 	item := cutter.whole()
 	if deleted.undoneBy(item) {
 		s.log.Debug("completion: would bring back what was just deleted", zap.Int("suggestion", sg.number))
@@ -209,16 +240,6 @@ func (g *suggester) settleLocked(sg *suggestion) {
 // unless it is fairly sure. Once shown, its text stays: the model's is taken only where it extends it, since nothing
 // that a user looks at is ever replaced. ctx ends with the model's response.
 func (s *Server) standIn(ctx context.Context, g *suggester, sg *suggestion, req session.Request, deleted *removal) {
-	g.mu.Lock()
-	deadline := g.pace.deadline()
-	g.mu.Unlock()
-	t := time.NewTimer(deadline - time.Since(sg.began))
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-		return
-	}
 	item, ok := s.engineSays(ctx, sg, req, deleted)
 	if !ok {
 		return
@@ -246,7 +267,7 @@ func (s *Server) engineSays(ctx context.Context, sg *suggestion, req session.Req
 		}
 	}
 	item = cutter.whole()
-	return item, cutter.stopper.Text() != "" && item.Rest() != "" && !deleted.undoneBy(item)
+	return item, cutter.said() != "" && item.Rest() != "" && !deleted.undoneBy(item)
 }
 
 // deletedBefore is what the user deleted just before a suggestion was asked for, nil for nothing, and for somebody who
