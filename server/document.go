@@ -52,6 +52,7 @@ func newDocument(s *Server, uri string) *document {
 // changed follows the documents, on the read loop and in wire order. Nothing in it waits.
 func (s *Server) changed(c lsp.Change) {
 	uri := c.Document().URI
+	s.followClosures(c)
 	s.mu.Lock()
 	d, ok := s.docs[uri]
 	switch {

@@ -168,8 +168,15 @@ func (s *Server) startEdit(at place, instruction string) error {
 }
 
 // startTask begins an edit in the background, or says why it cannot be. The user may have typed since the place was
-// looked at: it is carried along to the document as it is now.
+// looked at: it is carried along to the document as it is now. In a document that is closed to models the user is
+// asked first.
 func (s *Server) startTask(at place, what taskMaker) error {
+	return s.consented(at.doc, session.Edit, func(release func()) error { return s.beginTask(at, what, release) })
+}
+
+// beginTask is startTask for a document that may be sent. release is called when the edit has ended, unless there is
+// an error.
+func (s *Server) beginTask(at place, what taskMaker, release func()) (err error) {
 	d := s.document(at.doc.URI)
 	if d == nil {
 		return lsp.ErrContentModified
@@ -179,7 +186,7 @@ func (s *Server) startTask(at place, what taskMaker) error {
 	id := s.lastEdit
 	s.mu.Unlock()
 	d.mu.Lock()
-	at, err := d.nowLocked(at)
+	at, err = d.nowLocked(at)
 	if err != nil {
 		d.mu.Unlock()
 		return err
@@ -187,12 +194,14 @@ func (s *Server) startTask(at place, what taskMaker) error {
 	t, err := what(at)
 	if err != nil {
 		d.mu.Unlock()
+		release()
 		s.say(protocol.MessageTypeWarning, "spark-lsp: %v", err)
 		return nil
 	}
 	t.again = what
 	if d.bringing {
 		d.mu.Unlock()
+		release()
 		s.say(protocol.MessageTypeWarning, "spark-lsp: another change is being brought into this document; try again in a moment")
 		return nil
 	}
@@ -204,6 +213,7 @@ func (s *Server) startTask(at place, what taskMaker) error {
 	}
 	d.mu.Unlock()
 	if errors.Is(err, delivery.ErrOverlap) {
+		release()
 		s.say(protocol.MessageTypeWarning, "spark-lsp: another edit is being written in these lines; stop it first, or choose others")
 		return nil
 	}
@@ -217,6 +227,7 @@ func (s *Server) startTask(at place, what taskMaker) error {
 	s.mu.Unlock()
 	model := s.model(session.Edit)
 	s.start(func(context.Context) {
+		defer release()
 		defer cancel()
 		defer s.forget(e)
 		s.runEdit(ctx, e, d, model)
@@ -301,7 +312,7 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model)
 
 // hear takes one response of the model's. complete says that it came to its own end.
 func (s *Server) hear(ctx context.Context, e *edit, d *document, model Model, req session.Request, ans answer, report *editReport) (complete bool, failure error) {
-	for ev, err := range model.Stream(ctx, req) {
+	for ev, err := range s.answerOf(ctx, model, req, e.task.own()) {
 		if failure = err; failure == nil {
 			switch ev.Kind {
 			case session.Delta:

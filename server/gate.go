@@ -6,11 +6,15 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"iter"
 	"slices"
 	"strings"
 	"sync"
 
+	"go.lsp.dev/protocol"
+
+	"github.com/spark-lsp/spark-lsp/lsp"
 	"github.com/spark-lsp/spark-lsp/privacy"
 	"github.com/spark-lsp/spark-lsp/prompt"
 	"github.com/spark-lsp/spark-lsp/session"
@@ -27,7 +31,7 @@ type Warmer interface {
 }
 
 // model is the only door to whoever answers a job: the session behind the gate, or the embedded engine where there is
-// none. TestOnlyTheGateSends holds that nobody in this package goes round it. What comes out of it may be a Steerer
+// none. TestPackageServerSendsThroughTheGate holds that nobody in this package goes round it. What comes out of it may be a Steerer
 // and a Warmer too; the embedded engine is neither.
 func (s *Server) model(job session.Job) Model {
 	if o := s.models.session(job); o != nil {
@@ -53,9 +57,105 @@ type gate struct {
 // Stream masks when the sequence is first ranged over, which is when the session sends.
 func (g *gate) Stream(ctx context.Context, req session.Request) iter.Seq2[session.Event, error] {
 	return func(yield func(session.Event, error) bool) {
+		if why := g.s.mustStay(req.CacheKey); why != "" {
+			yield(session.Event{}, &session.Error{Kind: session.Refused, Message: "nothing was sent: the file is closed to models: " + why})
+			return
+		}
 		m := g.s.masker()
 		g.unmasked(m, g.session.Stream(ctx, g.masked(m, req)), yield)
 	}
+}
+
+// mustStay says why a request about a document must not leave; "" when it may. Whoever asks unasked has looked already,
+// and whoever asks by hand has asked the user (see consented): this is for those who forget.
+func (s *Server) mustStay(uri string) string {
+	doc := s.latest(uri)
+	if doc == nil {
+		return ""
+	}
+	closed, why := s.closed(doc)
+	if !closed || s.closures.allowed(uri) {
+		return ""
+	}
+	return why
+}
+
+// answerOf is the one way to ask a model: its answer, as far as nothing is hidden in it. own is the text that the answer
+// replaces; what is hidden there already may stay. The error of an answer that hides something is a
+// *privacy.HiddenError, and all that came before it has been delivered.
+func (s *Server) answerOf(ctx context.Context, model Model, req session.Request, own string) iter.Seq2[session.Event, error] {
+	answer := model.Stream(ctx, req)
+	if s.options().PrivacyInvisible == "allow" {
+		return answer
+	}
+	return func(yield func(session.Event, error) bool) {
+		screen := privacy.NewScreen(own)
+		for ev, err := range answer {
+			switch {
+			case err == nil && ev.Kind == session.Delta:
+				text, hidden := screen.Push(ev.Text)
+				if text != "" && !yield(session.Event{Kind: session.Delta, Text: text}, nil) {
+					return
+				}
+				if hidden != nil {
+					yield(session.Event{}, hidden)
+					return
+				}
+				continue
+			case err == nil && ev.Kind == session.Started:
+			default:
+				if rest := screen.Rest(); rest != "" && !yield(session.Event{Kind: session.Delta, Text: rest}, nil) {
+					return
+				}
+			}
+			if !yield(ev, err) {
+				return
+			}
+		}
+	}
+}
+
+// toldHidden reports whether an answer broke off because something was hidden in it, and tells the user: once for
+// each document, since it would be so at every key.
+func (s *Server) toldHidden(doc *lsp.Document, failure error) bool {
+	var hidden *privacy.HiddenError
+	if !errors.As(failure, &hidden) {
+		return false
+	}
+	if s.consents.first("hidden " + doc.URI) {
+		s.say(protocol.MessageTypeWarning, "spark-lsp: a completion in %s was dropped: %v", s.relative(doc.URI), hidden)
+	}
+	return true
+}
+
+// ownText is what a suggestion may repeat of what is hidden in the document already: its line's own.
+func ownText(sg *suggestion) string { return sg.doc.Text.Line(sg.doc.Text.LineAt(sg.at)) }
+
+// ownDocument is the text of an open document, which an answer may quote; "" of any other.
+func (s *Server) ownDocument(uri string) string {
+	if doc := s.latest(uri); doc != nil {
+		return doc.Text.String()
+	}
+	return ""
+}
+
+// latest is a document as the editor last told it, nil when it is not open.
+func (s *Server) latest(uri string) *lsp.Document {
+	d := s.document(uri)
+	if d == nil {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.doc
+}
+
+// own is the text that the answer to a task replaces.
+func (t task) own() string {
+	if t.format == prompt.Hunks {
+		return t.doc.Text.String()
+	}
+	return t.doc.Text.Slice(t.start, t.end)
 }
 
 // unmasked hands on an answer with the placeholders taken out.

@@ -14,7 +14,20 @@ import (
 
 // startJob runs work for a document that does not stream into it: an explanation, a change that is proposed. It has a
 // number, is shown and can be stopped as an edit is. work returns the last word about it; an error is shown to the user.
+// For a document that is closed to models the user is asked first.
 func (s *Server) startJob(uri, title string, work func(ctx context.Context, r *editReport) (word string, err error)) {
+	doc := s.latest(uri)
+	if doc == nil {
+		s.beginJob(uri, title, func() {}, work)
+		return
+	}
+	_ = s.consented(doc, session.Edit, func(release func()) error {
+		s.beginJob(uri, title, release, work)
+		return nil
+	})
+}
+
+func (s *Server) beginJob(uri, title string, release func(), work func(ctx context.Context, r *editReport) (word string, err error)) {
 	ctx, cancel := context.WithCancel(s.root)
 	e := &edit{uri: uri, task: task{title: title}, cancel: cancel}
 	s.mu.Lock()
@@ -23,6 +36,7 @@ func (s *Server) startJob(uri, title string, work func(ctx context.Context, r *e
 	s.edits[e.id] = e
 	s.mu.Unlock()
 	s.start(func(context.Context) {
+		defer release()
 		defer cancel()
 		defer s.forget(e)
 		defer s.working()()
@@ -49,7 +63,7 @@ func (s *Server) listen(ctx context.Context, p prompt.Prompt, maxTokens int, sha
 		Job: session.Edit, Base: parts(p.Base), Input: parts(p.Input), Explicit: true, MaxOutputTokens: maxTokens, CacheKey: shard,
 	}
 	var b strings.Builder
-	for ev, err := range s.model(session.Edit).Stream(ctx, req) {
+	for ev, err := range s.answerOf(ctx, s.model(session.Edit), req, s.ownDocument(shard)) {
 		if err != nil {
 			return "", err
 		}

@@ -83,7 +83,7 @@ func (s *Server) propose(ctx context.Context, p proposal) verdict {
 		}
 		files = append(files, f)
 	}
-	p.files = files
+	p.files = s.confirmed(ctx, p, files, &v)
 	if len(p.files) == 0 {
 		v.err = errNoProposal
 		return v

@@ -81,6 +81,7 @@ type Server struct {
 	contexts contexts
 	shards   shards
 	masks    masks
+	closures *closures
 	consents *consents
 	usage    *usage
 
@@ -90,17 +91,18 @@ type Server struct {
 
 	fetching sync.Mutex // held while the editor is asked for its settings
 
-	mu       sync.Mutex // guards what follows
-	user     User
-	editor   editorSettings
-	docs     map[string]*document // by URI as the editor opened them; only open documents
-	edits    map[int]*edit        // running edits by number
-	lastEdit int
-	roots    []string                  // workspace folders as paths
-	indexed  map[string][]string       // by root: the names under which the embedded engine knows its files
-	rules    map[string]*privacy.Rules // by directory
-	problems map[problemSource][]string
-	warnings []string // problems that have not been shown yet
+	mu         sync.Mutex // guards what follows
+	user       User
+	editor     editorSettings
+	docs       map[string]*document // by URI as the editor opened them; only open documents
+	edits      map[int]*edit        // running edits by number
+	lastEdit   int
+	roots      []string                  // workspace folders as paths
+	indexed    map[string][]string       // by root: the names under which the embedded engine knows its files
+	rules      map[string]*privacy.Rules // by directory
+	rulesAsked string                    // the patterns of the settings that rules were made with
+	problems   map[problemSource][]string
+	warnings   []string // problems that have not been shown yet
 	// scratchDir holds files that are shown to the user; "" before there is one.
 	scratchDir string
 }
@@ -119,6 +121,7 @@ func New(cfg Config) *Server {
 		ready:    make(chan struct{}),
 		problems: map[problemSource][]string{},
 		shards:   newShards(),
+		closures: newClosures(),
 		consents: openConsents(cfg.StateDir),
 		usage:    newUsage(cfg.StateDir, time.Now),
 	}

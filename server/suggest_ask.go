@@ -81,6 +81,9 @@ func (sg *suggestion) letGo() {
 func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion, model Model, ahead bool) {
 	t := sg.doc.Text
 	path := s.relative(sg.doc.URI)
+	if sg.asked == byHand && model != Model(s.cfg.Engine) {
+		model = s.completable(sg.doc, model)
+	}
 	in := s.gather(sg.doc, sg.at, session.Completion)
 	p := prompt.Completion(in)
 	s.logPrompt(p)
@@ -122,7 +125,7 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 	var failure error
 	asked := time.Now()
 	var first time.Time
-	for ev, err := range model.Stream(ctx, req) {
+	for ev, err := range s.answerOf(ctx, model, req, ownText(sg)) {
 		if err != nil {
 			failure = err
 			break
@@ -150,11 +153,12 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		}
 		g.grow(sg, cutter.whole(), lines)
 	}
+	hidden := s.toldHidden(sg.doc, failure)
 	if failure != nil && first.IsZero() && ctx.Err() == nil && model != Model(s.cfg.Engine) {
 		// No network, no key that fits, no room in the limits: what works without any of them still works.
 		s.log.Info("completion: the embedded engine answers for a model that cannot", zap.Error(failure))
 		failure = nil
-		for ev, err := range s.cfg.Engine.Stream(ctx, req) {
+		for ev, err := range s.answerOf(ctx, s.cfg.Engine, req, ownText(sg)) {
 			if err != nil || ev.Kind == session.Delta && cutter.push(ev.Text) {
 				break
 			}
@@ -169,6 +173,9 @@ func (s *Server) conclude(ctx context.Context, g *suggester, sg *suggestion, cut
 	if deleted.undoneBy(item) {
 		s.log.Debug("completion: would bring back what was just deleted", zap.Int("suggestion", sg.number))
 		item = cutter.suggestion("")
+	}
+	if hidden && failure != nil {
+		failure, item = nil, cutter.suggestion("") // what came before it is not to be trusted either
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -258,7 +265,7 @@ func (s *Server) standIn(ctx context.Context, g *suggester, sg *suggestion, req 
 func (s *Server) engineSays(ctx context.Context, sg *suggestion, req session.Request, deleted *removal) (item editops.Suggestion, ok bool) {
 	req.Explicit = false
 	cutter := newCutter(sg.doc, sg.at, false)
-	for ev, err := range s.cfg.Engine.Stream(ctx, req) {
+	for ev, err := range s.answerOf(ctx, s.cfg.Engine, req, ownText(sg)) {
 		if err != nil {
 			return item, false
 		}

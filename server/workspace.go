@@ -139,7 +139,7 @@ func (s *Server) ignoreFileChanged(name string) {
 func (s *Server) relative(uri string) string {
 	name, ok := lsp.URIToPath(uri)
 	if !ok {
-		return uri[strings.LastIndexAny(uri, "/:")+1:]
+		return privacy.Visible(uri[strings.LastIndexAny(uri, "/:")+1:])
 	}
 	s.mu.Lock()
 	roots := s.roots
@@ -149,17 +149,18 @@ func (s *Server) relative(uri string) string {
 			return s.relativeTo(root, filepath.ToSlash(rel))
 		}
 	}
-	return filepath.Base(name)
+	return privacy.Visible(filepath.Base(name))
 }
 
 // relativeTo is the name of a file of a root: where there are several, it begins with the root's own, so that two
-// main.go are not one.
+// main.go are not one. A name may hold anything but a slash: line ends would begin a line of their own in a prompt, and
+// escape codes one on a terminal.
 func (s *Server) relativeTo(root, rel string) string {
 	s.mu.Lock()
 	several := len(s.roots) > 1
 	s.mu.Unlock()
 	if several {
-		return path.Join(filepath.Base(root), rel)
+		rel = path.Join(filepath.Base(root), rel)
 	}
-	return rel
+	return privacy.Visible(rel)
 }

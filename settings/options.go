@@ -169,6 +169,13 @@ type Options struct {
 	// "spark-lsp prompt".
 	PrivacyAllow []string `key:"privacy.allow" env:"SPARK_PRIVACY_ALLOW" default:"[]" scope:"machine" editor:"-" vscode:"-"`
 
+	// PrivacyRead are files that may be read and sent although an ignore file or the built-in list closes them, in
+	// the language of .gitignore, relative to each workspace folder.
+	PrivacyRead []string `key:"privacy.read" default:"[]" scope:"machine" editor:"-" vscode:"-"`
+
+	// PrivacyIgnore are further files that are neither read nor sent, in the same language.
+	PrivacyIgnore []string `key:"privacy.ignore" default:"[]"`
+
 	// PrivacyInvisible says what becomes of an answer with characters in it that cannot be seen or that reorder a
 	// line for the eye: code can be hidden in them, or look like other code.
 	//   - "refuse": it ends there, in words
