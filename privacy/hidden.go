@@ -202,7 +202,7 @@ func hiddenName(r rune) string {
 }
 
 // Visible makes a name fit to be shown and to stand in a line: characters that end lines, command terminals or hide
-// are written as escapes, as in "a\\u000a".
+// are written as escapes, as in a\u000a.
 func Visible(name string) string {
 	s := Screen{line: 1}
 	if plain(name) && !strings.ContainsAny(name, "\n\t\r\f") {
