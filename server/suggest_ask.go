@@ -153,7 +153,7 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		}
 		g.grow(sg, cutter.whole(), lines)
 	}
-	hidden := s.toldHidden(sg.doc, failure)
+	s.toldHidden(sg.doc, failure)
 	if failure != nil && first.IsZero() && ctx.Err() == nil && model != Model(s.cfg.Engine) {
 		// No network, no key that fits, no room in the limits: what works without any of them still works.
 		s.log.Info("completion: the embedded engine answers for a model that cannot", zap.Error(failure))
@@ -174,7 +174,7 @@ func (s *Server) conclude(ctx context.Context, g *suggester, sg *suggestion, cut
 		s.log.Debug("completion: would bring back what was just deleted", zap.Int("suggestion", sg.number))
 		item = cutter.suggestion("")
 	}
-	if hidden && failure != nil {
+	if s.toldHidden(sg.doc, failure) {
 		failure, item = nil, cutter.suggestion("") // what came before it is not to be trusted either
 	}
 	g.mu.Lock()
