@@ -49,6 +49,7 @@ import (
 //	status 401                   the endpoint refuses every connection so
 //	disk                         the documents are files of a workspace, too
 //	lacks NAME                   the editor has no workspaceEdit.NAME
+//	nodocuments                  the editor has no window/showDocument
 //	remote                       the endpoint is not recognised as one on this machine
 //	folder NAME JSON             a workspace folder, and the editor's settings for it
 //	-- config.toml --            the user's file
@@ -62,7 +63,7 @@ import (
 //	editor inline auto|invoked as NAME | popup as NAME     asks for a completion
 //	editor cancel NAME | accept NAME
 //	editor next as NAME [METHOD] | take NAME | pass NAME    asks for a next edit, accepts it, or says that it is not wanted
-//	editor actions | choose TITLE | edit INSTRUCTION | command NAME [JSON] [error CODE]
+//	editor actions [KIND] | choose TITLE | edit INSTRUCTION | command NAME [JSON] [error CODE]
 //	editor notify METHOD JSON | request METHOD JSON [error CODE] | raw TEXT
 //	editor problem TEXT MESSAGE [FILE TEXT MESSAGE]         another server's diagnostic at TEXT, and a place that it refers to
 //	editor lens N TITLE                                    runs the command of the Nth code lens
@@ -152,6 +153,7 @@ func playScenario(t *testing.T, file string) {
 	remote, shell := false, false
 	var script string
 	want := map[string]string{}
+	lacks := map[string]any{} // of workspaceEdit
 	ends := map[string]func(string) string{}
 	for _, f := range ar.Files {
 		data := string(f.Data)
@@ -198,7 +200,10 @@ func playScenario(t *testing.T, file string) {
 					opts.Folders = append(opts.Folders, lsp.PathToURI(s.dir))
 					opts.ReadFile = readFile
 				case "lacks":
-					opts.Capabilities = map[string]any{"workspace": map[string]any{"workspaceEdit": map[string]any{arg: nil}}}
+					lacks[arg] = nil
+					opts.Capabilities = map[string]any{"workspace": map[string]any{"workspaceEdit": lacks}}
+				case "nodocuments":
+					opts.Capabilities = map[string]any{"window": map[string]any{"showDocument": nil}}
 				case "remote":
 					remote = true
 				case "shell":
@@ -618,9 +623,9 @@ func (s *stage) editor(verb string, args []string) error {
 	case "accept":
 		return s.accept(args[0])
 	case "actions":
-		return s.listActions()
+		return s.listActions(args[0])
 	case "choose":
-		if err := s.listActions(); err != nil {
+		if err := s.listActions(""); err != nil {
 			return err
 		}
 		for _, a := range s.actions {
@@ -642,6 +647,9 @@ func (s *stage) editor(verb string, args []string) error {
 			code = args[2]
 		} else if args[1] != "" {
 			params["arguments"] = []any{json.RawMessage(args[1])}
+			if args[2] == "error" {
+				code = args[3]
+			}
 		}
 		return wantCode(s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, params, nil), code)
 	case "config":
@@ -685,12 +693,17 @@ func titles(list []protocol.CodeAction) []string {
 	return out
 }
 
-func (s *stage) listActions() error {
+// listActions asks for the actions at the selection, of one kind or, with "", of all.
+func (s *stage) listActions(kind string) error {
 	s.actions = nil
+	context := map[string]any{"diagnostics": s.problemsHere()}
+	if kind != "" {
+		context["only"] = []string{kind}
+	}
 	return s.ed.Call(s.ctx, protocol.MethodTextDocumentCodeAction, map[string]any{
 		"textDocument": map[string]any{"uri": s.uri},
 		"range":        s.ed.Range(s.uri, s.sel[0], s.sel[1]),
-		"context":      map[string]any{"diagnostics": s.problemsHere()},
+		"context":      context,
 	}, &s.actions)
 }
 

@@ -35,7 +35,7 @@ func (s *Server) userActions(doc *lsp.Document) []action {
 		a := action{title: u.Title, name: userPrefix + u.Title, kind: protocol.CodeActionKind(u.Kind), model: true}
 		if strings.HasPrefix(u.Kind, "quickfix") {
 			a.format = prompt.Hunks
-			a.choices = func(at place) []choice {
+			a.choices = func(_ *Server, at place) []choice {
 				if len(at.diagnostics) == 0 {
 					return nil
 				}

@@ -33,7 +33,7 @@ const (
 )
 
 // eachDiagnostic makes an entry of every diagnostic at a place.
-func eachDiagnostic(at place) []choice {
+func eachDiagnostic(_ *Server, at place) []choice {
 	var list []choice
 	for i, d := range clonedDiagnostics(at.diagnostics) {
 		if i == maxDiagnostics {
@@ -45,7 +45,7 @@ func eachDiagnostic(at place) []choice {
 }
 
 // allDiagnostics makes one entry of several diagnostics.
-func allDiagnostics(at place) []choice {
+func allDiagnostics(_ *Server, at place) []choice {
 	if len(at.diagnostics) < 2 {
 		return nil
 	}

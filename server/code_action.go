@@ -26,7 +26,7 @@ type action struct {
 	// disabled, in editors that show such. Nil offers it always.
 	offered func(s *Server, at place) (ok bool, reason string)
 	// choices are the row's entries where there is one for each of something; nil makes one entry of the row.
-	choices func(at place) []choice
+	choices func(s *Server, at place) []choice
 	// about is what the instruction speaks of: what is selected, or what is meant by a cursor. Nil is the selection, or
 	// else the statement or block at the cursor.
 	about  func(at place) (start, end int)
@@ -62,10 +62,8 @@ var actions = []action{
 		title: "Stop spark", kind: kindRewrite, command: cmdCancel,
 		offered: func(s *Server, at place) (bool, string) { return s.editing(at.doc.URI), "" },
 	},
-	{name: "fix", kind: kindFix, choices: eachDiagnostic, format: prompt.Hunks, model: true},
-	{
-		name: "fix-all", kind: kindFix, choices: allDiagnostics, format: prompt.Hunks, model: true,
-	},
+	{title: "Fix with spark", name: "fix", kind: kindFix, choices: eachDiagnostic, format: prompt.Hunks, model: true},
+	{title: "Fix all with spark", name: "fix-all", kind: kindFix, choices: allDiagnostics, format: prompt.Hunks, model: true},
 	{
 		title: "Edit with spark", kind: kindRewrite, command: cmdEdit, model: true,
 		offered: func(s *Server, at place) (bool, string) {
@@ -113,6 +111,7 @@ var actions = []action{
 		title: "Write tests with spark", name: "tests", kind: kindRewrite, offered: testable,
 		about: declaration, format: prompt.Files, model: true,
 	},
+	{kind: kindRewrite, command: cmdRepeat, choices: repeatable},
 	{title: "Explain with spark", name: "explain", kind: kindExplain, about: declaration, format: prompt.Explanation, model: true},
 }
 
@@ -162,7 +161,7 @@ func (s *Server) codeAction(_ context.Context, snap *lsp.Snapshot, p *protocol.C
 		}
 		entries := []choice{{title: a.title}}
 		if a.choices != nil {
-			entries = a.choices(at)
+			entries = a.choices(s, at)
 		}
 		offered, reason := true, ""
 		if a.offered != nil {

@@ -29,7 +29,7 @@ type editReport struct {
 func (s *Server) reportEdit(ctx context.Context, e *edit) *editReport {
 	title := "spark: edit"
 	if e.task.title != "" {
-		title = "spark: " + e.task.title
+		title = "spark: " + strings.TrimSuffix(e.task.title, " with spark")
 	}
 	return &editReport{s: s, ctx: ctx, progress: s.beginProgress(e, title), began: time.Now()}
 }

@@ -17,6 +17,7 @@ const (
 	cmdEdit      = "spark-lsp.edit"
 	cmdAction    = "spark-lsp.action"
 	cmdComplete  = "spark-lsp.complete"
+	cmdRepeat    = "spark-lsp.repeat"
 	cmdCancel    = "spark-lsp.cancel"
 	cmdAccept    = "spark-lsp.accept"
 	cmdReject    = "spark-lsp.reject"
@@ -34,6 +35,7 @@ var commands = map[string]func(s *Server, snap *lsp.Snapshot, arg json.RawMessag
 	cmdEdit:      (*Server).editCommand,
 	cmdAction:    (*Server).actionCommand,
 	cmdComplete:  (*Server).completeCommand,
+	cmdRepeat:    (*Server).repeatCommand,
 	cmdCancel:    (*Server).cancelCommand,
 	cmdAccept:    (*Server).acceptCommand,
 	cmdReject:    (*Server).rejectCommand,
