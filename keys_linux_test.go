@@ -26,6 +26,7 @@ func TestLoginAtATerminal(t *testing.T) {
 	prompted := make(chan struct{})
 	go func() {
 		var all []byte
+		asked := false
 		buf := make([]byte, 1024)
 		for {
 			n, err := master.Read(buf)
@@ -33,9 +34,9 @@ func TestLoginAtATerminal(t *testing.T) {
 				shown <- string(all)
 				return
 			}
-			if n > 0 && bytes.Contains(all, []byte("Key for https://api.openai.com: ")) && prompted != nil {
+			if n > 0 && !asked && bytes.Contains(all, []byte("Key for https://api.openai.com: ")) {
+				asked = true
 				close(prompted)
-				prompted = nil
 			}
 		}
 	}()
