@@ -165,6 +165,20 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// via names the proxy on the way to the endpoint, for messages: "through the proxy HOST:PORT" without its password, ""
+// when there is none. What a proxy refuses reads like a refusal of the endpoint otherwise.
+func (c *Config) via() string {
+	req, err := http.NewRequest(http.MethodGet, c.URL, nil)
+	if err != nil {
+		return ""
+	}
+	proxy, err := c.Proxy(req)
+	if err != nil || proxy == nil {
+		return ""
+	}
+	return " through the proxy " + proxy.Host
+}
+
 func hostOf(base string) string {
 	u, err := url.Parse(base)
 	if err != nil {

@@ -177,7 +177,7 @@ func (s *Session) exchange(ctx context.Context, r *response, data []byte) (Serve
 		if ctx.Err() == nil {
 			s.unreachable(cause(err))
 		}
-		return Served{}, fail(RetryAfter, again, err, "cannot reach the endpoint: %v", cause(err))
+		return Served{}, fail(RetryAfter, again, err, "cannot reach the endpoint%s: %v", s.via, cause(err))
 	}
 	defer resp.Body.Close()
 	r.touch()
@@ -208,7 +208,7 @@ func (s *Session) exchange(ctx context.Context, r *response, data []byte) (Serve
 
 func (s *Session) unreachable(err error) {
 	s.mu.Lock()
-	s.offline = redact("cannot reach the endpoint: "+err.Error(), s.cfg.Key)
+	s.offline = redact("cannot reach the endpoint"+s.via+": "+err.Error(), s.cfg.Key)
 	s.mu.Unlock()
 	s.publish()
 }
@@ -338,7 +338,7 @@ func (s *Session) preconnect(ctx context.Context) error {
 		if s.ctx.Err() == nil && ctx.Err() == nil {
 			s.unreachable(cause(err))
 		}
-		return s.clean(&Error{Kind: RetryAfter, Message: "cannot reach the endpoint: " + cause(err).Error(), Err: err})
+		return s.clean(&Error{Kind: RetryAfter, Message: "cannot reach the endpoint" + s.via + ": " + cause(err).Error(), Err: err})
 	}
 	defer resp.Body.Close()
 	_, _ = io.CopyN(io.Discard, resp.Body, 1<<20)

@@ -22,6 +22,7 @@ import (
 type Session struct {
 	cfg    Config
 	proto  *protocol
+	via    string // see Config.via
 	http   *http.Client
 	dialer *websocket.Dialer
 	epoch  time.Time
@@ -105,6 +106,7 @@ func prepare(cfg Config) *Session {
 	s.watchLocked()
 	s.mu.Unlock()
 	s.lanes, s.interrupt = s.cfg.Lanes, s.cfg.Interrupt
+	s.via = s.cfg.via()
 	s.proto = protocols[s.cfg.Dialect]
 	s.http = s.cfg.httpClient(s.ctx)
 	s.dialer = &websocket.Dialer{
@@ -374,7 +376,7 @@ func (s *Session) refused(resp *http.Response, err error) {
 	case s.closed:
 		f = fail(FallBack, give, ErrClosed, "the session was closed")
 	case resp == nil:
-		f = fail(RetryAfter, again, err, "cannot connect: %v", cause(err))
+		f = fail(RetryAfter, again, err, "cannot connect%s: %v", s.via, cause(err))
 	default:
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 		f = classify(status, bodyError(body), resp.Header.Get)
