@@ -17,7 +17,9 @@ import (
 )
 
 var neovimTests = []editorTest{
+	{"the page's Lua", neovimPage},
 	{"ghost text", neovimGhostText},
+	{"ghost text typed along", neovimTypedAlong},
 	{"edit", func(t *testing.T, run *editorRun) { neovimEdit(t, run, neovimPlain) }},
 	{"edit live", func(t *testing.T, run *editorRun) { neovimEdit(t, run, neovimLive) }},
 	{"edit by spark-lsp loopback", neovimLoopback},
@@ -33,6 +35,47 @@ const (
 	neovimPlain = "README.md"              // nothing but the server and a key for ghost text
 	neovimLive  = "docs/editors/neovim.md" // with what an edit needs to arrive while the model writes
 )
+
+// neovimPage compiles what the pages say in Lua and no other test runs. A table alone is a plugin's specification.
+func neovimPage(t *testing.T, run *editorRun) {
+	run.offline()
+	path, _ := run.file(t, "header.go")
+	n := startNeovim(t, run, neovimLive, path)
+	for _, page := range pages(t) {
+		for _, b := range readPage(t, page) {
+			if b.language != "lua" {
+				continue
+			}
+			text := b.text
+			if strings.HasPrefix(text, "{") {
+				text = "return " + text
+			}
+			var wrong string
+			if n.lua(&wrong, `return select(2, loadstring(...)) or ''`, text); wrong != "" {
+				t.Errorf("%s:%d: %s", page, b.line, wrong)
+			}
+		}
+	}
+	n.quit()
+}
+
+// neovimTypedAlong takes a ghost text of which the first letters have been typed since it appeared, before Neovim asks
+// anew: 0.12.4 itself would leave them behind it.
+func neovimTypedAlong(t *testing.T, run *editorRun) {
+	run.offline()
+	path, original := run.file(t, "client.go")
+	n := startNeovim(t, run, neovimLive, path)
+
+	const typed = "var key = CanonicalHeader"
+	n.input("Go" + typed)
+	waitFor(t, "ghost text", func() bool { return n.ghost() == "Key" })
+	n.input("Ke<Tab>") // one piece of input: nothing comes between
+	want := original + typed + "Key\n"
+	wantText(t, "buffer after <Tab>", n.buffer(want), want)
+	n.wantCursor(strings.Count(want, "\n"), len(typed+"Key")+1)
+	n.wantNoComplaint()
+	n.quit()
+}
 
 func neovimGhostText(t *testing.T, run *editorRun) {
 	run.offline()

@@ -35,6 +35,7 @@ func TestEditors(t *testing.T) {
 		t.Skip("SPARK_EDITORS=skip")
 	}
 	binary := buildSpark(t)
+	t.Run("zed/ghost text", func(t *testing.T) { zedGhostText(t, binary) })
 	for _, test := range neovimTests {
 		t.Run("neovim/"+test.name, func(t *testing.T) { test.run(t, newEditorRun(t, "neovim", "NVIM", binary)) })
 	}

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Unpacks real editors for the tests, without root and without touching the machine's packages.
 #
-#   install.sh [neovim] [helix] [emacs]      (default: neovim helix)
+#   install.sh [neovim] [helix] [emacs] [kakoune]      (default: neovim helix)
 #
 # Prints lines NAME=VALUE, which a shell can eval and a program can split at the first "=":
 #   NVIM VIM VIMRUNTIME      HX HELIX_RUNTIME      EMACS EMACS_DUMP EMACSDATA EMACSDOC EMACSLOADPATH EMACSPATH EMACS_ELPA
+#   KAK KAKOUNE_RUNTIME
 # Messages go to stderr. Exit 0: all that was asked for is there. 3: it cannot be done on this machine (the last
 # line says why). 2: wrong arguments. 1: a step failed that should not.
 #
@@ -28,7 +29,7 @@ say() { printf 'editors: %s\n' "$*" >&2; }
 editors=("$@")
 ((${#editors[@]})) || editors=(neovim helix)
 for e in "${editors[@]}"; do
-	case $e in neovim | helix | emacs) ;; *) say "unknown editor $e (neovim, helix, emacs)"; exit 2 ;; esac
+	case $e in neovim | helix | emacs | kakoune) ;; *) say "unknown editor $e (neovim, helix, emacs, kakoune)"; exit 2 ;; esac
 done
 
 base=${SPARK_EDITORS_DIR:-${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/spark-lsp/editors}
@@ -45,6 +46,7 @@ show() {
 	local r; r=$(root "$1")
 	case $1 in
 	neovim) printf '%s\n' "NVIM=$r/usr/bin/nvim" "VIM=$r/usr/share/nvim" "VIMRUNTIME=$r/usr/share/nvim/runtime" ;;
+	kakoune) printf '%s\n' "KAK=$r/usr/bin/kak" "KAKOUNE_RUNTIME=$r/usr/share/kak" ;;
 	helix) printf '%s\n' "HX=$r/usr/bin/hx" "HELIX_RUNTIME=$r/usr/lib/hx/runtime" ;;
 	emacs)
 		local share libexec; share=$(echo "$r"/usr/share/emacs/[0-9]*) libexec=$(echo "$r"/usr/libexec/emacs/[0-9]*/*)
@@ -122,6 +124,7 @@ install_missing() {
 		case $e in
 		neovim) programs=(usr/bin/nvim) ;;
 		helix) packages=(hx) programs=(usr/bin/hx) ;;
+		kakoune) programs=(usr/bin/kak) ;;
 		emacs) packages=(emacs-nox elpa-lsp-mode) programs=(usr/bin/emacs-nox) ;;
 		esac
 		# One directory of archives for all of them: what two editors share is fetched once.
