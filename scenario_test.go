@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,8 +74,9 @@ import (
 //	model  warm N | connections N | quiet
 //	model  expect completion|edit|other [TEXT...] [as NAME]      waits for the next request, and accepts it (response.created)
 //	model  silent completion|edit [TEXT...] [as NAME]      the same, without a word
-//	model  say [NAME] TEXT | done [NAME] | drop [NAME] | fail [NAME] CODE MESSAGE
+//	model  say [NAME] TEXT ({secret} is the first placeholder in the prompt) | done [NAME] | drop [NAME] | fail [NAME] CODE MESSAGE
 //	model  reads NAME                                      prompt/testdata/golden/actions/NAME.txt, all of it
+//	model  unread TEXT                                     nothing that was sent to the model holds it
 //	model  cancelled [NAME] | forked [NAME] | tokens N | asked MODEL TIER
 //	want   item NAME [starts] TEXT | popup NAME TEXT | none NAME | answer NAME | error NAME CODE
 //	want   next NAME LINE TEXT | nonext NAME | counted FIELD N (of spark-lsp.status)
@@ -929,6 +931,9 @@ func (s *stage) choose(_ string, actions []string) string {
 }
 
 // exchange returns the exchange that a model line speaks of: by name when its first argument is one.
+// placeholder is what a model reads in a secret's place.
+var placeholder = regexp.MustCompile(`SPARK_SECRET_[A-Z2-7]{10}`)
+
 func (s *stage) exchange(args []string) (*loopback.Exchange, []string, error) {
 	if x, ok := s.exchanges[args[0]]; ok {
 		return x, args[1:], nil
@@ -978,6 +983,13 @@ func (s *stage) modelSays(verb string, args []string) error {
 			return x.InProgress()
 		}
 		return nil
+	case "unread":
+		for _, sent := range sentTo(s.model) {
+			if strings.Contains(sent, args[0]) {
+				return fmt.Errorf("%q was sent to the model: %s", args[0], sent)
+			}
+		}
+		return nil
 	case "asked":
 		if s.current.Model != args[0] || s.current.ServiceTier != args[1] {
 			return fmt.Errorf("the request is for model %s, tier %s", s.current.Model, s.current.ServiceTier)
@@ -998,7 +1010,11 @@ func (s *stage) modelSays(verb string, args []string) error {
 	}
 	switch verb {
 	case "say":
-		return x.Delta(args[0])
+		text := args[0]
+		if strings.Contains(text, "{secret}") {
+			text = strings.ReplaceAll(text, "{secret}", placeholder.FindString(x.FullInput()))
+		}
+		return x.Delta(text)
 	case "done":
 		return x.Done()
 	case "drop":

@@ -129,6 +129,7 @@ func New(cfg Config) *Server {
 	// What is wrong with the settings is told when the editor's are known too, since they may put it right.
 	r, _ := settings.Resolve(settings.Layers{UserFile: cfg.User.Settings, Keys: cfg.User.Keys, Environment: cfg.Environment})
 	s.resolved.Store(r)
+	s.log = s.maskedLog(cfg.Log)
 	s.problemsLocked(inUserFiles, cfg.User.Warnings)
 	s.problemsLocked(atStart, cfg.Warnings)
 	return s
