@@ -92,7 +92,7 @@ func (g *suggester) followLocked(sg *suggestion, c lsp.Change) bool {
 		return false
 	}
 	for _, e := range c.Edits {
-		sg.edits = append(sg.edits, versioned{c.After.Version, e})
+		sg.follow(versioned{c.After.Version, e})
 	}
 	return true
 }

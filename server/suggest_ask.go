@@ -36,7 +36,7 @@ func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, as
 	}
 	for _, v := range g.recent {
 		if v.version > doc.Version {
-			sg.edits = append(sg.edits, v)
+			sg.follow(v)
 		}
 	}
 	start := doc.Text.LineStart(doc.Text.LineAt(cursor))

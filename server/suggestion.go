@@ -21,15 +21,16 @@ type suggestion struct {
 	over   chan struct{} // closed when its response is left
 
 	// Guarded by suggester.mu.
-	edits []versioned        // what happened to the document since
-	item  editops.Suggestion // anchored in doc; its New only ever grows
-	lines editops.Suggestion // the whole lines of the response so far; the zero value while there is none to show
-	late  bool               // whole lines may be shown, since the response takes long
-	spoke bool               // something has come of the response
-	ready bool               // a good place to stop has been reached: it may be shown
-	ended bool               // the response is over; nothing more will come
-	dead  bool               // superseded or cancelled
-	err   error
+	edits    []editops.Edit     // what happened to the document since
+	versions []int32            // that the edits led to, one each
+	item     editops.Suggestion // anchored in doc; its New only ever grows
+	lines    editops.Suggestion // the whole lines of the response so far; the zero value while there is none to show
+	late     bool               // whole lines may be shown, since the response takes long
+	spoke    bool               // something has come of the response
+	ready    bool               // a good place to stop has been reached: it may be shown
+	ended    bool               // the response is over; nothing more will come
+	dead     bool               // superseded or cancelled
+	err      error
 
 	waiting    int  // requests that wait for it now
 	held       bool // a key waits, or has waited, for its first word
@@ -55,15 +56,19 @@ type versioned struct {
 	edit    editops.Edit
 }
 
-// until are the edits that led from sg.doc to the document's given version.
+// follow notes an edit of the document, which led to a version.
+func (sg *suggestion) follow(v versioned) {
+	sg.edits = append(sg.edits, v.edit)
+	sg.versions = append(sg.versions, v.version)
+}
+
+// until are the edits that led from sg.doc to the document's given version. They are not to be changed.
 func (sg *suggestion) until(version int32) []editops.Edit {
-	var edits []editops.Edit
-	for _, v := range sg.edits {
-		if v.version <= version {
-			edits = append(edits, v.edit)
-		}
+	n := len(sg.versions)
+	for n > 0 && sg.versions[n-1] > version { // few are
+		n--
 	}
-	return edits
+	return sg.edits[:n]
 }
 
 // startIn is where a suggestion's start is in a later version; ok is false when something before it on its line, or
