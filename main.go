@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -49,8 +51,9 @@ type process struct {
 	stdout, stderr io.Writer
 	panicOnBug     bool // tests: a handler's panic is not swallowed
 
-	keyring          keyring       // tests: nil means the system's
-	userFileInterval time.Duration // tests: 0 means userFileInterval
+	keyring          keyring                               // tests: nil means the system's
+	proxy            func(*http.Request) (*url.URL, error) // tests: nil means the environment's
+	userFileInterval time.Duration                         // tests: 0 means userFileInterval
 }
 
 // cli is the command line. Kong reads flags, defaults and help from the tags.
@@ -62,6 +65,7 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" default:"withargs" hidden:"" help:"Speak LSP over stdin and stdout."`
 	Demo     demoCmd     `cmd:"" help:"Play a session in this terminal: completions at real speed, then a streamed edit."`
 	Loopback loopbackCmd `cmd:"" help:"Run the scripted model server, to try an editor without a key."`
+	Doctor   doctorCmd   `cmd:"" help:"Examine the whole way to an answer, and say what to do. One short answer is asked for; it costs a few tokens."`
 	Login    loginCmd    `cmd:"" help:"Store an API key for an endpoint, typed at a prompt or read from stdin."`
 	Logout   logoutCmd   `cmd:"" help:"Forget a stored key."`
 	Models   modelsCmd   `cmd:"" help:"List the models of the configured endpoint, and servers found on this machine."`

@@ -25,6 +25,9 @@ var kinds = [...]string{
 	".aiignore", ".aiexclude", ".sparkignore", ".copilotignore", ".cursorignore", ".continueignore", ".codeiumignore", ".geminiignore",
 }
 
+// IgnoreFiles are the names of the ignore files that are honoured.
+func IgnoreFiles() []string { return slices.Clone(kinds[:]) }
+
 // maxIgnoreFile bounds one ignore file, in bytes. What lies behind is not read.
 const maxIgnoreFile = 1 << 20
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"go.lsp.dev/protocol"
@@ -83,18 +84,8 @@ func (c *consents) give(key string) error {
 	for k := range yes {
 		list = append(list, k)
 	}
-	data, err := json.MarshalIndent(list, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(c.path), 0o700); err != nil {
-		return err
-	}
-	tmp := c.path + ".new"
-	if err := os.WriteFile(tmp, data, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, c.path)
+	slices.Sort(list)
+	return writeState(c.path, list)
 }
 
 // ask puts one question to the user, at most once per process and key, and runs yes when it is answered so.

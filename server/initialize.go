@@ -54,6 +54,7 @@ func (s *Server) initialized(context.Context) {
 		s.fetchConfiguration(ctx)
 		s.readyOnce.Do(func() { close(s.ready) })
 		s.tellWarnings(ctx)
+		s.rememberEditor()
 	})
 	s.mu.Lock()
 	roots := s.roots

@@ -62,7 +62,7 @@ func TestAFolderHasTheLastWord(t *testing.T) {
 		}
 	}
 	layers.Paths = nil
-	if r, _ := Resolve(layers); !r.Enabled || r.Source("enabled") != Editor {
+	if r, _ := Resolve(layers); !r.Enabled || r.sources["enabled"] != Editor {
 		t.Error("a folder speaks for everything")
 	}
 }

@@ -1,8 +1,10 @@
 package settings
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -58,8 +60,37 @@ type Resolved struct {
 	keys       map[string]string // Layers.Keys
 }
 
-// Source tells where the value of a dotted key came from.
-func (r *Resolved) Source(key string) Source { return r.sources[key] }
+// Setting is one setting as it is in force, for people.
+type Setting struct {
+	Key, Value string
+	From       Source
+}
+
+// InForce lists all settings in the order of their declaration.
+func (r *Resolved) InForce() []Setting {
+	list := make([]Setting, len(declared))
+	v := reflect.ValueOf(r.Options)
+	for i, o := range declared {
+		value := ""
+		switch x := v.Field(o.field).Interface().(type) {
+		case []Action:
+			titles := make([]string, len(x))
+			for i, a := range x {
+				titles[i] = a.Title
+			}
+			value = strings.Join(titles, ", ")
+		case []string:
+			value = strings.Join(x, ", ")
+		case Languages:
+			data, _ := json.Marshal(x) // a table of strings and yes or no
+			value = string(data)
+		default:
+			value = fmt.Sprint(x)
+		}
+		list[i] = Setting{o.key, strings.Join(strings.Fields(value), " "), r.sources[o.key]}
+	}
+	return list
+}
 
 // keyName is the setting that holds a key. The user file and the environment may have it; from an editor it is refused,
 // since editors mix the workspace's files into what they send. openAIKeyName is the same of a variable that was set for

@@ -29,7 +29,7 @@ func TestLayersStrongestWins(t *testing.T) {
 		t.Errorf("%+v", r.Options)
 	}
 	for key, want := range map[string]Source{"model": Environment, "serviceTier": UserFile, "completion.maxTokens": Editor, "provider": Default} {
-		if got := r.Source(key); got != want {
+		if got := r.sources[key]; got != want {
 			t.Errorf("source of %s: %v, want %v", key, got, want)
 		}
 	}

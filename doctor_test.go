@@ -1,0 +1,189 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.lsp.dev/protocol"
+
+	"github.com/spark-lsp/spark-lsp/session/loopback"
+)
+
+const doctorKey = "sk-doctor-0123456789abcdef-tail"
+
+// TestDoctor: every fault on the way is told apart, with what to do; the key is in none of it (D24).
+func TestDoctor(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile(".aiignore", []byte("*.secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	serve := func(o loopback.Options) *loopback.Server {
+		t.Helper()
+		srv := loopback.New(o)
+		if err := srv.Start("127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { srv.Close() })
+		return srv
+	}
+	status := func(n int) func(int, *http.Request) loopback.Upgrade {
+		return func(int, *http.Request) loopback.Upgrade { return loopback.Upgrade{Status: n} }
+	}
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusProxyAuthRequired)
+	}))
+	defer refusing.Close()
+	proxy := func(*http.Request) (*url.URL, error) {
+		return url.Parse(strings.Replace(refusing.URL, "http://", "http://me:proxy-password@", 1))
+	}
+	well := serve(loopback.Options{Key: doctorKey, ServedTier: "default"})
+	plain := serve(loopback.Options{})
+	secure := serve(loopback.Options{TLS: selfSigned(t)})
+
+	for _, tt := range []struct {
+		name  string
+		env   map[string]string
+		proxy func(*http.Request) (*url.URL, error)
+		args  string
+		code  int
+		want  []string
+		never []string
+	}{
+		{name: "nothing is set up", code: 0, want: []string{
+			"provider                   auto  (default)", "nothing leaves this machine", "for edits: 'spark-lsp login'", "embedded engine            completes identifiers",
+			".aiignore", "none has started this program yet", "What to do",
+		}, never: []string{"✗", "Endpoint for"}},
+		{name: "all is well", env: map[string]string{"SPARK_BASE_URL": well.URL()}, code: 0, want: []string{
+			"Endpoint for completions, edits, larger tasks: openai at " + well.URL(), "…tail, 31 characters  (environment)",
+			"connection                 127.0.0.1:", "WebSocket                  opened", "warm-up                    connected and primed",
+			"bytes sent", "accepted", "first text", "over a WebSocket", "ultrafast was asked for, default served",
+		}, never: []string{"✗", "spark-lsp login"}},
+		{name: "nothing that costs", env: map[string]string{"SPARK_BASE_URL": well.URL()}, args: "--free", code: 0, want: []string{"WebSocket                  opened"}, never: []string{"warm-up"}},
+		{name: "two models, one of them unknown", env: map[string]string{"SPARK_BASE_URL": serve(loopback.Options{Respond: func(x *loopback.Exchange) {
+			if x.Model == "none" {
+				_ = x.Error(404, "model_not_found", "The model 'none' does not exist", nil)
+				return
+			}
+			loopback.Canned(x)
+		}}).URL(), "SPARK_EDIT_MODEL": "none"}, code: 1, want: []string{"✗ answer", "The model 'none' does not exist", "'spark-lsp models' lists what is served", "served                     by gpt-6.1-sol"}},
+		{name: "the key is refused", env: map[string]string{"SPARK_BASE_URL": well.URL(), "SPARK_API_KEY": "sk-another-0123456789"}, code: 1, want: []string{"✗ key", "401 Unauthorized", "spark-lsp login --base-url " + well.URL()}, never: []string{"warm-up"}},
+		{name: "no WebSocket", env: map[string]string{"SPARK_BASE_URL": serve(loopback.Options{Upgrade: status(426)}).URL()}, code: 0, want: []string{"! WebSocket", "426 Upgrade Required", "first text", "over HTTP"}},
+		{name: "HTTP is wanted", env: map[string]string{"SPARK_BASE_URL": plain.URL(), "SPARK_TRANSPORT": "http"}, code: 0, want: []string{"HTTP                       answers 200 OK", "over HTTP", "transport                  http  (environment)"}},
+		{name: "Ollama", env: map[string]string{"SPARK_PROVIDER": "ollama", "SPARK_BASE_URL": plain.Root(), "SPARK_MODEL": "qwen"}, code: 0, want: []string{"ollama at " + plain.Root(), "first text"}},
+		{name: "unknown authority", env: map[string]string{"SPARK_BASE_URL": secure.URL()}, code: 1, want: []string{"✗ TLS", "SSL_CERT_FILE"}},
+		{name: "no TLS there", env: map[string]string{"SPARK_BASE_URL": strings.Replace(plain.URL(), "http", "https", 1)}, code: 1, want: []string{"✗ TLS", "write http:// in baseURL"}},
+		{name: "the proxy refuses", env: map[string]string{"SPARK_BASE_URL": "https://api.example/v1"}, proxy: proxy, code: 1, want: []string{
+			"proxy                      through 127.0.0.1:", "✗ tunnel", "407", "http://user:password@127.0.0.1:",
+		}, never: []string{"proxy-password"}},
+		{name: "no such name", env: map[string]string{"SPARK_BASE_URL": "https://nobody.invalid/v1"}, code: 1, want: []string{"✗ name", "nobody.invalid cannot be found", "HTTPS_PROXY", "embedded engine            completes"}},
+		{name: "nobody there", env: map[string]string{"SPARK_BASE_URL": "http://127.0.0.1:1/v1"}, code: 1, want: []string{"✗ connection", "start the model's server"}},
+		{name: "a key that may not go there", env: map[string]string{"SPARK_PROVIDER": "openai", "SPARK_DEEP_BASE_URL": "https://nobody.invalid/v1", "SPARK_API_KEY": "", "SPARK_BASE_URL": well.URL()}, code: 1, want: []string{"! key", "spark-lsp login --base-url https://nobody.invalid/v1"}},
+		{name: "wrong settings", env: map[string]string{"SPARK_PROVIDER": "ofline"}, code: 1, want: []string{"✗ provider", `"ofline" is not one of auto`, "docs/settings.md"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			env := map[string]string{}
+			if tt.env != nil {
+				env["SPARK_API_KEY"] = doctorKey
+			}
+			for k, v := range tt.env {
+				env[k] = v
+			}
+			h := newHome(t, env)
+			p, out, errs := h.process("", append([]string{"doctor"}, strings.Fields(tt.args)...)...)
+			p.proxy = tt.proxy
+			if code := p.run(t.Context()); code != tt.code {
+				t.Errorf("exit code %d, want %d: %s", code, tt.code, errs)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("no %q", want)
+				}
+			}
+			for _, never := range append(tt.never, doctorKey, "another-0123456789") {
+				if strings.Contains(out.String()+errs.String(), never) {
+					t.Errorf("it says %q", never)
+				}
+			}
+			if t.Failed() {
+				t.Log(out)
+			}
+		})
+	}
+}
+
+// TestDoctorKnowsTheLastEditor, and where each setting comes from, without a path of the workspace.
+func TestDoctorKnowsTheLastEditor(t *testing.T) {
+	t.Chdir(t.TempDir())
+	h := newHome(t, map[string]string{"SPARK_PROVIDER": "offline"})
+	h.write("config.toml", "delivery = \"final\"\n[completion]\nmaxTokens = 50\n", 0o644)
+	if code, said := h.run("mistral-key", "login", "--provider", "mistral"); code != 0 {
+		t.Fatal(said)
+	}
+	p, _, _ := h.process("")
+	ed, end, err := startDemo(t.Context(), p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := filepath.Join(h.env["XDG_STATE_HOME"], "spark-lsp", "editors.json")
+	for _, err = os.Stat(seen); err != nil; _, err = os.Stat(seen) { // a call there and back stands for the tick of a clock
+		if err := ed.Call(t.Context(), protocol.MethodWorkspaceExecuteCommand, map[string]any{"command": "spark-lsp.didAccept"}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end()
+	code, said := h.run("", "doctor")
+	for _, want := range []string{
+		"delivery                   final  (user file)", "completion.maxTokens       50  (user file)", "provider                   offline  (environment)",
+		"stored key                 https://api.mistral.ai: …, 11 characters",
+		"editor                     spark-lsp demo, 0s ago; positions in utf-", "it can", "InlineCompletion", "it sets                  delivery",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if code != 0 || strings.Contains(said, "mistral-key") {
+		t.Errorf("exit code %d", code)
+	}
+	if t.Failed() {
+		t.Log(said)
+	}
+
+	p, out, _ := h.process("", "doctor", "--json")
+	code = p.run(t.Context())
+	var list []finding
+	if err := json.Unmarshal(out.Bytes(), &list); err != nil || code != 0 || len(list) < 10 {
+		t.Errorf("exit code %d, %d findings, %v: %s", code, len(list), err, out)
+	}
+}
+
+// selfSigned is a certificate that no system trusts.
+func selfSigned(t *testing.T) *tls.Config {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "nobody"}, NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+}
