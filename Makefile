@@ -1,8 +1,9 @@
 # make test   installs what the tests need and runs all of them: what CI runs
 # make quick  what needs nothing but Go, in a minute
 # make bench  the numbers quoted in docs
+# make release VERSION=1.2.3   archives for all platforms, checksums and a bill of materials, in dist
 
-.PHONY: build test quick vet cross race full poison fuzz bench
+.PHONY: build test quick vet cross race full poison fuzz bench release
 
 build:
 	go build -o spark-lsp .
@@ -44,3 +45,7 @@ fuzz:
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+release:
+	go vet extension/release/main.go
+	go run extension/release/main.go -version "$(VERSION)" -out dist

@@ -36,7 +36,8 @@ const (
 	neovimLive  = "docs/editors/neovim.md" // with what an edit needs to arrive while the model writes
 )
 
-// neovimPage compiles what the pages say in Lua and no other test runs. A table alone is a plugin's specification.
+// neovimPage compiles what the pages say in Lua and no other test runs, and what is meant for nvim-lspconfig. A table
+// alone is a plugin's specification.
 func neovimPage(t *testing.T, run *editorRun) {
 	run.offline()
 	path, _ := run.file(t, "header.go")
@@ -56,6 +57,13 @@ func neovimPage(t *testing.T, run *editorRun) {
 			}
 		}
 	}
+	upstream, err := filepath.Abs(filepath.Join("extension", "upstream", "nvim-lspconfig", "lsp", "spark_lsp.lua"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var command []string
+	n.lua(&command, `return dofile(...).cmd`, upstream)
+	checkCommand(t, command)
 	n.quit()
 }
 
