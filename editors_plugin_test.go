@@ -55,7 +55,7 @@ func pluginEdit(t *testing.T, run *editorRun) {
 	half := strings.Index(parseTimeEdited, "\treturn time.Time{}")
 	goOn, wait := model.stream(answer, parseTimeEdited[:half], parseTimeEdited[half:])
 	n.wantOnScreen("err := time.Parse(layout, text); err == nil {")
-	n.wantOnScreen(" tok/s")
+	n.wantOnScreen(" tokens")
 	goOn()
 	wait()
 	n.waitForEdit()

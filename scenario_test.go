@@ -65,6 +65,7 @@ import (
 //	editor cancel NAME | accept NAME
 //	editor next as NAME [METHOD] | take NAME | pass NAME    asks for a next edit, accepts it, or says that it is not wanted
 //	editor actions [KIND] | choose TITLE | edit INSTRUCTION | command NAME [JSON] [error CODE]
+//	editor steer INSTRUCTION | retry INSTRUCTION           redirects the edit at the selection, or asks for it again
 //	editor notify METHOD JSON | request METHOD JSON [error CODE] | raw TEXT
 //	editor problem TEXT MESSAGE [FILE TEXT MESSAGE]         another server's diagnostic at TEXT, and a place that it refers to
 //	editor lens N TITLE                                    runs the command of the Nth code lens
@@ -77,12 +78,15 @@ import (
 //	model  say [NAME] TEXT ({secret} is the first placeholder in the prompt) | done [NAME] | drop [NAME] | fail [NAME] CODE MESSAGE
 //	model  reads NAME                                      prompt/testdata/golden/actions/NAME.txt, all of it
 //	model  unread TEXT                                     nothing that was sent to the model holds it
+//	model  sends TEXT | omits TEXT                         the last request's own input, without what it continues from
+//	model  limit SECONDS                                   the endpoint tells of a rate limit that is reached
 //	model  cancelled [NAME] | forked [NAME] | tokens N | asked MODEL TIER
 //	want   item NAME [starts] TEXT | popup NAME TEXT | none NAME | answer NAME | error NAME CODE
 //	want   next NAME LINE TEXT | nonext NAME | counted FIELD N (of spark-lsp.status)
 //	want   action TITLE | disabled TITLE REASON | noaction TITLE | menu TITLES (all, with " | " between)
 //	want   message TEXT | question TEXT | progress KIND [TEXT] | status PROVIDER | tokens | received METHOD [TEXT]
 //	want   cursor BEFORE AFTER | never METHOD
+//	want   outcome applied|queued|refused [REASON]         of the last redirection
 //	want   contains FILE TEXT (now) | written FILE TEXT (waits) | edits at most|at least N | refusals N | drops N | nowhere TEXT | logged TEXT
 //
 // Texts are in Go's double quotes.
@@ -128,6 +132,13 @@ type stage struct {
 	current   *loopback.Exchange
 	answers   chan string
 	policy    *countingPolicy
+	steered   steered
+}
+
+// steered is the answer of spark-lsp.steer.
+type steered struct {
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason"`
 }
 
 func playScenario(t *testing.T, file string) {
@@ -496,6 +507,12 @@ func (s *stage) find(text string) (int, error) {
 	return i, nil
 }
 
+// selection is its range. Edits may have made the buffer shorter than where it was.
+func (s *stage) selection() protocol.Range {
+	n := len(s.ed.Text(s.uri))
+	return s.ed.Range(s.uri, min(s.sel[0], n), min(s.sel[1], n))
+}
+
 func (s *stage) moveTo(start, end int) error {
 	s.sel = [2]int{start, end}
 	return s.ed.SetCursor(s.uri, end)
@@ -637,11 +654,18 @@ func (s *stage) editor(verb string, args []string) error {
 		}
 		return fmt.Errorf("no action %q among %v", args[0], titles(s.actions))
 	case "edit":
-		arg := map[string]any{"uri": s.uri, "range": s.ed.Range(s.uri, s.sel[0], s.sel[1])}
+		arg := map[string]any{"uri": s.uri, "range": s.selection()}
 		if args[0] != "" {
 			arg["instruction"] = args[0]
 		}
 		return s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, map[string]any{"command": "spark-lsp.edit", "arguments": []any{arg}}, nil)
+	case "steer", "retry":
+		arg := map[string]any{"uri": s.uri, "range": s.selection()}
+		if args[0] != "" {
+			arg["instruction"] = args[0]
+		}
+		s.steered = steered{}
+		return s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, map[string]any{"command": "spark-lsp." + verb, "arguments": []any{arg}}, &s.steered)
 	case "command":
 		params := map[string]any{"command": args[0]}
 		code := ""
@@ -704,7 +728,7 @@ func (s *stage) listActions(kind string) error {
 	}
 	return s.ed.Call(s.ctx, protocol.MethodTextDocumentCodeAction, map[string]any{
 		"textDocument": map[string]any{"uri": s.uri},
-		"range":        s.ed.Range(s.uri, s.sel[0], s.sel[1]),
+		"range":        s.selection(),
 		"context":      context,
 	}, &s.actions)
 }
@@ -990,6 +1014,13 @@ func (s *stage) modelSays(verb string, args []string) error {
 			}
 		}
 		return nil
+	case "sends", "omits":
+		if strings.Contains(s.current.Input, args[0]) != (verb == "sends") {
+			return fmt.Errorf("the request says\n%s", s.current.Input)
+		}
+		return nil
+	case "limit":
+		return s.model.Conns()[0].Raw(fmt.Sprintf(`{"type":"codex.rate_limits","rate_limits":{"allowed":false,"limit_reached":true,"primary":{"used_percent":100,"window_minutes":1,"reset_after_seconds":%s}}}`, args[0]))
 	case "asked":
 		if s.current.Model != args[0] || s.current.ServiceTier != args[1] {
 			return fmt.Errorf("the request is for model %s, tier %s", s.current.Model, s.current.ServiceTier)
@@ -1129,6 +1160,9 @@ func (s *stage) want(verb string, args []string) error {
 		return err
 	case "progress":
 		p, err := s.ed.WaitProgress(s.ctx, args[0])
+		for err == nil && args[0] == "report" && !strings.Contains(p.Message, args[1]) { // of what comes in between, some is left out
+			p, err = s.ed.WaitProgress(s.ctx, args[0])
+		}
 		if err == nil && !strings.Contains(p.Title+p.Message, args[1]) {
 			return fmt.Errorf("the progress says %q", p.Title+p.Message)
 		}
@@ -1159,6 +1193,11 @@ func (s *stage) want(verb string, args []string) error {
 			if !m.Sent && m.Method == args[0] {
 				return fmt.Errorf("received %v", m)
 			}
+		}
+		return nil
+	case "outcome":
+		if s.steered.Outcome != args[0] || !strings.Contains(s.steered.Reason, args[1]) {
+			return fmt.Errorf("the outcome is %+v", s.steered)
 		}
 		return nil
 	case "contains":

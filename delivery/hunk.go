@@ -11,6 +11,7 @@ import (
 type Hunk struct {
 	Start, End int    // bytes of the present document
 	Original   string // what was there
+	At         int    // where that begins in the region's original text, bytes: the same while other hunks come and go
 }
 
 // hunk is a Hunk with the change that takes it back, on the engine text.
@@ -46,7 +47,7 @@ func (s *stream) hunks(doc Document) []hunk {
 		h := hunk{inverse: sound(editops.NewChangeSet(s.engineLen(), back[i:j]...))}
 		h.Start = s.start + s.user.MapOffset(back[i].Start, 1)
 		h.End = max(h.Start, s.start+s.user.MapOffset(back[j-1].End, -1))
-		h.Original = s.orig[gaps[i].Start:gaps[j-1].End]
+		h.Original, h.At = s.orig[gaps[i].Start:gaps[j-1].End], gaps[i].Start
 		h.gaps = gaps[i:j]
 		hunks = append(hunks, h)
 		i = j

@@ -70,6 +70,7 @@ var (
 	ErrStale   = errors.New("delivery: not the document's present version")
 	ErrRange   = errors.New("delivery: no such range in the document")
 	ErrUnknown = errors.New("delivery: no such stream or hunk")
+	ErrFlying  = errors.New("delivery: an edit is on its way")
 )
 
 // Machine brings the text of streams into one document while somebody types in it. It is told what the editor

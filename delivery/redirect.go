@@ -56,16 +56,19 @@ func (s *stream) clip(stretch [2]int) []editops.Edit {
 // theirs: edits that would delete it are cut round it. Only what they typed within spent, a stretch of the document in
 // bytes, is given up: it was an instruction.
 //
-// ok is false, and nothing has changed, while an edit is on its way (the caller tries again when the machine has
-// moved), when another stream runs there, and for a stream that is Lost.
-func (m *Machine) Redirect(id StreamID, spent [2]int) (text string, ok bool) {
+// With an error nothing has changed: it is ErrFlying while an edit is on its way (the caller tries again when the machine
+// has moved), ErrOverlap when another stream runs there, and ErrUnknown for a stream that is Lost.
+func (m *Machine) Redirect(id StreamID, spent [2]int) (text string, err error) {
 	s := m.stream(id)
-	if s == nil || s.void || s.state == Lost || m.flies(s) && !m.flight.seen {
-		return "", false
+	switch {
+	case s == nil || s.void || s.state == Lost:
+		return "", ErrUnknown
+	case m.flies(s) && !m.flight.seen:
+		return "", ErrFlying
 	}
 	for _, o := range m.streams {
 		if o != s && !o.state.Ended() && s.start < o.end && o.start < s.end {
-			return "", false
+			return "", ErrOverlap
 		}
 	}
 	m.dropGhosts(s) // should one arrive after all, it is taken for the user's
@@ -87,7 +90,7 @@ func (m *Machine) Redirect(id StreamID, spent [2]int) (text string, ok bool) {
 	}
 	s.state, s.reason, s.finished, s.held, s.pausing, s.again, s.repairing = Streaming, "", false, false, false, false, false
 	s.settled, s.head = 0, -1
-	return text, true
+	return text, nil
 }
 
 // Typed says that the user has typed the character at a byte of the document. Outside of all regions that is what

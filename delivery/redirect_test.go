@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"errors"
 	"math/rand"
 	"slices"
 	"strings"
@@ -91,9 +92,9 @@ func TestRedirect(t *testing.T) {
 				i := strings.Index(text, tc.spent)
 				spent = [2]int{i, i + len(tc.spent)}
 			}
-			base, ok := m.Redirect(id, spent)
-			if !ok || base != tc.shown {
-				t.Fatalf("goes on from %q, %v", base, ok)
+			base, err := m.Redirect(id, spent)
+			if err != nil || base != tc.shown {
+				t.Fatalf("goes on from %q, %v", base, err)
 			}
 			diff = editops.NewStreamDiff(base, options)
 			for _, r := range tc.second {
@@ -135,8 +136,8 @@ func TestHold(t *testing.T) {
 	if got := m.Present(id, [2]int{}); got != "aaa2\nbbb1\n" {
 		t.Errorf("present %q", got)
 	}
-	if _, ok := m.Redirect(id, [2]int{}); ok {
-		t.Error("redirected while an edit is on its way")
+	if _, err := m.Redirect(id, [2]int{}); !errors.Is(err, ErrFlying) {
+		t.Errorf("redirected while an edit is on its way: %v", err)
 	}
 	m.Push(id, diff.Push("bbb2\n"), diff.Settled())
 	m.Push(id, diff.Finish(), diff.Settled())
@@ -170,8 +171,8 @@ func TestTyped(t *testing.T) {
 
 // redirect lets a model change its mind: from what the buffer holds it makes another text.
 func (w *world) redirect(md *model) {
-	text, ok := w.m.Redirect(md.id, [2]int{})
-	if !ok {
+	text, err := w.m.Redirect(md.id, [2]int{})
+	if err != nil {
 		return
 	}
 	for i, r := range text {

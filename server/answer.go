@@ -30,16 +30,58 @@ func newAnswer(format prompt.Format, region string, t task) answer {
 		o := editops.HunkOptions{LineEnd: lineEnd(t.doc.Text)}
 		return &hunkAnswer{opt: o, hunks: editops.NewHunkStream(region, o)}
 	}
-	return regionAnswer{editops.NewStreamDiff(region, editops.StreamOptions{
-		LineEnd: lineEnd(t.doc.Text), Markdown: t.doc.LanguageID == "markdown",
-	})}
+	return &regionAnswer{
+		StreamDiff: editops.NewStreamDiff(region, editops.StreamOptions{
+			LineEnd: lineEnd(t.doc.Text), Markdown: t.doc.LanguageID == "markdown",
+		}),
+		blank: strings.TrimSpace(region) == "",
+	}
 }
 
-// regionAnswer is the replacement of a region, as it is.
-type regionAnswer struct{ *editops.StreamDiff }
+// regionAnswer is the replacement of a region, as it is. That nothing shall be left must be said in a word: an answer
+// without one comes from a model that was cut off, filtered or confused.
+type regionAnswer struct {
+	*editops.StreamDiff
+	blank bool   // the region was
+	held  string // the answer so far, as long as it may be the word for nothing
+	said  bool   // it is not
+	err   error
+}
 
-func (regionAnswer) Again() string { return "" }
-func (regionAnswer) Left() string  { return "" }
+// errNothing is an answer without a word for a region with text in it.
+var errNothing = errors.New("the model answered with nothing, and nothing was changed")
+
+func (a *regionAnswer) Push(text string) []editops.Edit {
+	if !a.said {
+		a.held += text
+		if strings.HasPrefix(prompt.Deleted, strings.TrimSpace(a.held)) {
+			return nil
+		}
+		text, a.held, a.said = a.held, "", true
+	}
+	return a.StreamDiff.Push(text)
+}
+
+func (a *regionAnswer) Finish() []editops.Edit {
+	switch word := strings.TrimSpace(a.held); {
+	case a.said, word == prompt.Deleted:
+		return a.StreamDiff.Finish()
+	case word == "" && !a.blank:
+		a.err = errNothing
+		return nil
+	}
+	return append(a.StreamDiff.Push(a.held), a.StreamDiff.Finish()...)
+}
+
+func (a *regionAnswer) Err() error {
+	if a.err != nil {
+		return a.err
+	}
+	return a.StreamDiff.Err()
+}
+
+func (*regionAnswer) Again() string { return "" }
+func (*regionAnswer) Left() string  { return "" }
 
 // hunkAnswer is an answer in hunks. Each goes out when it is complete; those that have no one place in the file are
 // kept, to be asked for again, and never guessed.

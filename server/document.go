@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"go.lsp.dev/jsonrpc2"
 	"go.uber.org/zap"
@@ -31,6 +32,7 @@ type document struct {
 	recent  []versioned // the latest edits of the document, for places that were looked at before them
 	// bringing: a change of several places is on its way (see bring); no edit begins meanwhile.
 	bringing bool
+	comment  place   // a spark comment that is being typed while an edit streams, see instructedLocked
 	done     []*edit // ended ones that can still be accepted or taken back, oldest first
 	pumping  bool
 	drawing  bool          // a shell is being told what to draw (see draw)
@@ -84,9 +86,20 @@ func (s *Server) changed(c lsp.Change) {
 	default:
 		d.doc = c.After
 	}
+	steer, turn := d.instructedLocked(c, ours)
+	if ours {
+		for _, e := range d.running {
+			if e.landed.Load() == 0 && d.machine.Stats(e.stream).Applied > 0 {
+				e.landed.Store(time.Now().UnixNano())
+			}
+		}
+	}
 	d.log.changed(c, ours) // before anybody sees the document's new version
 	d.moveLocked()
 	d.mu.Unlock()
+	if steer != nil {
+		s.start(func(context.Context) { s.steer(d, steer, turn) })
+	}
 	s.contexts.edits.changed(c)
 	d.context.changed(c)
 }
@@ -153,6 +166,12 @@ func (d *document) begunLocked(e *edit) {
 		d.drawing = true
 		d.s.start(d.draw)
 	}
+}
+
+// beganAgainLocked notes that an ended edit goes on. d.mu is held.
+func (d *document) beganAgainLocked(e *edit) {
+	d.done = slices.DeleteFunc(d.done, func(o *edit) bool { return o == e })
+	d.begunLocked(e)
 }
 
 // endedLocked keeps an edit that has ended for as long as it can be accepted or taken back. d.mu is held.

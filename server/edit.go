@@ -4,14 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
-	"time"
+	"sync"
+	"sync/atomic"
 
 	"go.lsp.dev/protocol"
 
 	"github.com/spark-lsp/spark-lsp/delivery"
-	"github.com/spark-lsp/spark-lsp/editops"
 	"github.com/spark-lsp/spark-lsp/lsp"
 	"github.com/spark-lsp/spark-lsp/prompt"
 	"github.com/spark-lsp/spark-lsp/session"
@@ -34,6 +33,9 @@ type edit struct {
 	seq      int                    // of the last spark/edit/delta. document.mu guards it.
 	progress *progress              // nil before the model is asked. Server.mu guards it.
 	token    protocol.ProgressToken // what its progress is named by; nil while none is shown. Server.mu guards it.
+	landed   atomic.Int64           // when its first text was seen in the buffer, Unix nanoseconds; 0 before
+	turns    sync.Mutex             // held while it is redirected; taken before all others
+	talk     talk                   // document.mu guards it
 }
 
 // task is what an edit is to do: the region that is replaced, and the text that the model sees in its place.
@@ -214,7 +216,7 @@ func (s *Server) beginTask(at place, what taskMaker, release func()) (err error)
 	d.mu.Unlock()
 	if errors.Is(err, delivery.ErrOverlap) {
 		release()
-		s.say(protocol.MessageTypeWarning, "spark-lsp: another edit is being written in these lines; stop it first, or choose others")
+		s.say(protocol.MessageTypeWarning, "spark-lsp: %v", errOverlap)
 		return nil
 	}
 	if err != nil {
@@ -230,7 +232,7 @@ func (s *Server) beginTask(at place, what taskMaker, release func()) (err error)
 		defer release()
 		defer cancel()
 		defer s.forget(e)
-		s.runEdit(ctx, e, d, model)
+		s.runEdit(ctx, e, d, model, nil)
 	})
 	return nil
 }
@@ -240,96 +242,6 @@ func (s *Server) forget(e *edit) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.edits, e.id)
-}
-
-// runEdit asks the model, turns what it says into edits while it says it, and sees them into the buffer.
-func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model) {
-	t := e.task
-	region := t.doc.Text.Slice(t.start, t.end)
-	ans := newAnswer(t.format, region, t)
-	p := s.editPrompt(t)
-	report := s.reportEdit(ctx, e)
-	s.mu.Lock()
-	e.progress = report.progress
-	s.mu.Unlock()
-	defer s.working()()
-	s.shellBegin(ctx, e)
-	req := session.Request{
-		Job: session.Edit, Base: parts(p.Base), Input: parts(p.Input), Explicit: true,
-		MaxOutputTokens: maxEditTokens(len(region)),
-		CacheKey:        t.doc.URI,
-	}
-
-	// What ends the edit on the editor's side (the user takes it back, closes the document) ends the answer too,
-	// however long the model is silent.
-	asking, stopAsking := context.WithCancel(ctx)
-	defer stopAsking()
-	s.start(func(context.Context) {
-		d.settle(asking, e.stream, 0)
-		stopAsking()
-	})
-	var failure error
-	complete := false
-	for {
-		complete, failure = s.hear(asking, e, d, model, req, ans, report)
-		if complete && failure == nil && t.format == prompt.Region && report.blank() && strings.TrimSpace(region) != "" && !asksForDeletion(t.instruction) {
-			failure = errNothing // a model that is confused, cut off or filtered looks just like that
-		}
-		if complete && failure == nil {
-			failure = d.push(e.stream, ans, ans.Finish())
-		}
-		again := ans.Again()
-		if again == "" || !complete || failure != nil {
-			break
-		}
-		req.Input = parts(s.againPrompt(t, ans, again).Input)
-	}
-	d.mu.Lock()
-	if complete && failure == nil {
-		d.machine.Finish(e.stream)
-	} else if !d.machine.State(e.stream).Ended() {
-		// An answer that broke off is not brought to an end by us: no half hunk goes into the buffer, and nothing
-		// that the model has not spoken of is deleted. What has not been delivered is offered as the rest.
-		d.machine.Stop(e.stream)
-	}
-	d.moveLocked()
-	d.mu.Unlock()
-	st := d.settle(ctx, e.stream, silence)
-
-	d.mu.Lock()
-	reason := d.machine.Reason(e.stream)
-	rest := len(d.machine.Rest(e.stream)) > 0
-	wrote := d.machine.Stats(e.stream).Applied > 0
-	d.endedLocked(e)
-	d.mu.Unlock()
-	s.forget(e) // before anybody hears that it is over
-	s.refreshLenses()
-	if asking.Err() != nil && errors.Is(failure, context.Canceled) {
-		failure = nil
-	}
-	report.done(outcome{state: st, reason: reason, failure: failure, cancelled: ctx.Err() != nil, rest: rest, wrote: wrote, left: ans.Left()})
-}
-
-// hear takes one response of the model's. complete says that it came to its own end.
-func (s *Server) hear(ctx context.Context, e *edit, d *document, model Model, req session.Request, ans answer, report *editReport) (complete bool, failure error) {
-	for ev, err := range s.answerOf(ctx, model, req, e.task.own()) {
-		if failure = err; failure == nil {
-			switch ev.Kind {
-			case session.Delta:
-				report.text(ev.Text)
-				failure = d.push(e.stream, ans, ans.Push(ev.Text))
-			case session.Done:
-				report.tokens += ev.Usage.Output
-				if complete = ev.Reason == session.Complete; !complete {
-					failure = fmt.Errorf("the model stopped early (%s)", ev.Reason)
-				}
-			}
-		}
-		if failure != nil {
-			break
-		}
-	}
-	return complete, failure
 }
 
 // editPrompt is what the model reads of a task.
@@ -356,63 +268,6 @@ func (s *Server) againPrompt(t task, ans answer, again string) prompt.Prompt {
 	return s.editPrompt(t)
 }
 
-// push hands new edits of a stream to the document's machine.
-func (d *document) push(stream delivery.StreamID, ans answer, edits []editops.Edit) error {
-	if err := ans.Err(); err != nil {
-		return err
-	}
-	// Also without edits: a kept line can be what completes the hunk above it.
-	d.mu.Lock()
-	d.machine.Push(stream, edits, ans.Settled())
-	d.moveLocked()
-	d.mu.Unlock()
-	return nil
-}
-
-// silence is how long an editor may leave an edit without a word before the edit is given up. Emacs tells of changes
-// only when the user pauses, so this is long; nothing is ever sent again because of it.
-const silence = 10 * time.Second
-
-// settle waits until a stream has ended: its text is in the buffer, or never will be. The end of ctx stops the
-// stream. So does a silence of the editor, if patience is not 0.
-func (d *document) settle(ctx context.Context, stream delivery.StreamID, patience time.Duration) delivery.State {
-	for {
-		d.mu.Lock()
-		st, moved := d.machine.State(stream), d.moved
-		d.mu.Unlock()
-		if st.Ended() {
-			return st
-		}
-		var expired <-chan time.Time
-		var timer *time.Timer
-		if patience > 0 {
-			timer = time.NewTimer(patience)
-			expired = timer.C
-		}
-		select {
-		case <-moved:
-		case <-expired:
-			d.stop(stream)
-			return delivery.Lost
-		case <-ctx.Done():
-			if patience > 0 { // whoever only watches does not decide
-				d.stop(stream)
-			}
-			return delivery.Stopped
-		}
-		if timer != nil {
-			timer.Stop()
-		}
-	}
-}
-
-func (d *document) stop(stream delivery.StreamID) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.machine.Stop(stream)
-	d.moveLocked()
-}
-
 // stopEdits cancels the running edits that match. What they have written stays.
 func (s *Server) stopEdits(match func(*edit) bool) {
 	s.mu.Lock()
@@ -430,20 +285,6 @@ func (s *Server) editing(uri string) bool {
 	defer s.mu.Unlock()
 	for _, e := range s.edits {
 		if e.uri == uri {
-			return true
-		}
-	}
-	return false
-}
-
-// errNothing is an answer without a word for a region with text in it.
-var errNothing = errors.New("the model answered with nothing, and nothing was changed; to have the lines deleted, say so in the instruction")
-
-// asksForDeletion reports whether an instruction asks for text to go.
-func asksForDeletion(instruction string) bool {
-	s := strings.ToLower(instruction)
-	for _, word := range []string{"delete", "remove", "drop", "erase", "clear", "empty", "get rid"} {
-		if strings.Contains(s, word) {
 			return true
 		}
 	}

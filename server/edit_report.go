@@ -13,10 +13,12 @@ import (
 	"github.com/spark-lsp/spark-lsp/session"
 )
 
-// editReport tells a person how one edit is getting on: lines, tokens a second, and one last word.
+// editReport tells a person how one edit is getting on: what it waits for, lines, tokens, tokens a second, how long it
+// took to the first edit, and one last word.
 type editReport struct {
 	s        *Server
 	ctx      context.Context
+	e        *edit
 	progress *progress
 	began    time.Time
 	first    time.Duration // until the first text, 0 before
@@ -31,7 +33,16 @@ func (s *Server) reportEdit(ctx context.Context, e *edit) *editReport {
 	if e.task.title != "" {
 		title = "spark: " + strings.TrimSuffix(e.task.title, " with spark")
 	}
-	return &editReport{s: s, ctx: ctx, progress: s.beginProgress(e, title), began: time.Now()}
+	return &editReport{s: s, ctx: ctx, e: e, progress: s.beginProgress(e, title), began: time.Now()}
+}
+
+// trace says what a request waits for before it has an answer. The hook must not wait for the editor.
+func (r *editReport) trace() *session.Trace {
+	return &session.Trace{Queued: func() {
+		r.s.start(func(ctx context.Context) {
+			r.progress.report(ctx, func() string { return "queued: all lanes are taken" })
+		})
+	}}
 }
 
 // text counts what arrived and says so, at most five times a second.
@@ -48,19 +59,28 @@ func (r *editReport) text(s string) {
 // blank reports whether the model has said nothing but white space.
 func (r *editReport) blank() bool { return !r.said }
 
-// pace is "12 lines, 900 tok/s". Until the endpoint has counted, a token is taken for four bytes.
+// pace is "12 lines, 340 tokens, 900 tok/s, first edit after 0.31 s". Until the endpoint has counted, a token is taken
+// for four bytes.
 func (r *editReport) pace() string {
-	tokens := r.tokens
-	about := ""
+	words := counted(r.lines, "line", "lines")
+	tokens, about := r.tokens, ""
 	if tokens == 0 {
 		tokens, about = r.bytes/4, "about "
 	}
-	since := time.Since(r.began) - r.first
-	if since <= 0 || tokens == 0 {
-		return fmt.Sprintf("%d lines", r.lines)
+	if tokens > 0 {
+		words += ", " + about + counted(tokens, "token", "tokens")
 	}
-	return fmt.Sprintf("%d lines, %s%.0f tok/s", r.lines, about, float64(tokens)/since.Seconds())
+	if since := time.Since(r.began) - r.first; since > rateAfter && tokens > 0 {
+		words += fmt.Sprintf(", %s%.0f tok/s", about, float64(tokens)/since.Seconds())
+	}
+	if landed := r.e.landed.Load(); landed > 0 {
+		words += fmt.Sprintf(", first edit after %.2f s", time.Unix(0, landed).Sub(r.began).Seconds())
+	}
+	return words
 }
+
+// rateAfter is how long a model must have written for tokens a second to mean anything.
+const rateAfter = 50 * time.Millisecond
 
 // outcome is how an edit ended.
 type outcome struct {

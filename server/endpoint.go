@@ -62,12 +62,12 @@ func (s *Server) sessionStatus(st session.Status) {
 		zap.String("transport", string(st.Transport)), zap.Bool("warm", st.Warm))
 	s.start(func(ctx context.Context) {
 		s.notifyStatus(ctx)
-		s.tellWaiting(ctx, st)
+		s.tellWaiting(st)
 	})
 }
 
 // tellWaiting says in the progress of running edits that, and how long, they wait for the endpoint.
-func (s *Server) tellWaiting(ctx context.Context, st session.Status) {
+func (s *Server) tellWaiting(st session.Status) {
 	var text string
 	switch st.State {
 	case session.Limited:
@@ -86,7 +86,7 @@ func (s *Server) tellWaiting(ctx context.Context, st session.Status) {
 	}
 	s.mu.Unlock()
 	for _, p := range waiting {
-		p.report(ctx, func() string { return text })
+		p.tell(text)
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	cmdAction    = "spark-lsp.action"
 	cmdComplete  = "spark-lsp.complete"
 	cmdRepeat    = "spark-lsp.repeat"
+	cmdSteer     = "spark-lsp.steer"
 	cmdCancel    = "spark-lsp.cancel"
 	cmdAccept    = "spark-lsp.accept"
 	cmdReject    = "spark-lsp.reject"
@@ -36,6 +37,7 @@ var commands = map[string]func(s *Server, snap *lsp.Snapshot, arg json.RawMessag
 	cmdAction:    (*Server).actionCommand,
 	cmdComplete:  (*Server).completeCommand,
 	cmdRepeat:    (*Server).repeatCommand,
+	cmdSteer:     (*Server).steerCommand,
 	cmdCancel:    (*Server).cancelCommand,
 	cmdAccept:    (*Server).acceptCommand,
 	cmdReject:    (*Server).rejectCommand,

@@ -102,8 +102,7 @@ func (s *Server) answerOf(ctx context.Context, model Model, req session.Request,
 					return
 				}
 				continue
-			case err == nil && ev.Kind == session.Started:
-			default:
+			default: // also Started: a steered answer begins anew
 				if rest := screen.Rest(); rest != "" && !yield(session.Event{Kind: session.Delta, Text: rest}, nil) {
 					return
 				}
@@ -171,9 +170,7 @@ func (g *gate) unmasked(m *privacy.Masker, answer iter.Seq2[session.Event, error
 			if ev.Text = u.Push(ev.Text); ev.Text == "" {
 				continue
 			}
-		case err == nil && ev.Kind == session.Started:
-			// A steered answer goes on with what it said before: half a placeholder may still become a whole one.
-		default:
+		default: // also Started: a steered answer begins anew
 			if rest := u.Rest(); rest != "" && !yield(session.Event{Kind: session.Delta, Text: rest}, nil) {
 				return
 			}

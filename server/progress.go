@@ -58,6 +58,18 @@ func (p *progress) report(ctx context.Context, message func() string) {
 	}
 }
 
+// tell shows a message at once, and reports whether there is a place for it.
+func (p *progress) tell(message string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shown == nil || p.ended {
+		return false
+	}
+	p.last = time.Now()
+	p.shown.Report(context.Background(), message, -1)
+	return true
+}
+
 // end closes the progress with a last word, also when the edit's context has ended, so that no editor is left with
 // a spinner that never stops.
 func (p *progress) end(word string) {

@@ -3,7 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"slices"
+	"strings"
 	"time"
 
 	"go.lsp.dev/protocol"
@@ -22,6 +22,8 @@ type reviewArgument struct {
 	URI   string          `json:"uri,omitempty"`
 	Range *protocol.Range `json:"range,omitempty"` // of the menu; not looked at
 	Hunk  *int            `json:"hunk,omitempty"`
+
+	Instruction string `json:"instruction,omitempty"` // retry: what shall be different
 }
 
 // reviewed finds the edit that a review command means, or tells the user that there is none.
@@ -77,6 +79,7 @@ func (s *Server) acceptCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, er
 		if err := d.machine.AcceptHunk(e.stream, hunk); err != nil {
 			return nil, invalidParams("%s: the edit has no hunk %d", cmdAccept, hunk)
 		}
+		e.talk.accepted++
 		d.moveLocked()
 		s.refreshLenses()
 		return nil, nil
@@ -93,10 +96,37 @@ func (s *Server) rejectCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, er
 	if err != nil || e == nil {
 		return nil, err
 	}
+	d.mu.Lock()
+	hunks := d.machine.Hunks(e.stream)
+	if hunk >= len(hunks) {
+		d.mu.Unlock()
+		return nil, invalidParams("%s: the edit has no hunk %d", cmdReject, hunk)
+	}
+	back := func() ([]editops.Edit, error) { return d.machine.Reject(e.stream, -1) }
+	var text string
+	if hunk >= 0 {
+		// Hunks are numbered anew when one is gone, and this one is asked for until it is.
+		h := hunks[hunk]
+		from, to := d.doc.Text.LineAt(h.Start), d.doc.Text.LineAt(max(h.Start, h.End-1))
+		text = d.doc.Text.Slice(d.doc.Text.LineStart(from), lineBehind(d.doc.Text, to))
+		back = func() ([]editops.Edit, error) {
+			for n, o := range d.machine.Hunks(e.stream) {
+				if h.At <= o.At && o.At <= h.At+len(h.Original) {
+					return d.machine.Reject(e.stream, n)
+				}
+			}
+			return nil, nil
+		}
+	}
+	d.mu.Unlock()
 	s.start(func(ctx context.Context) {
-		if s.bring(ctx, d, func() ([]editops.Edit, error) { return d.machine.Reject(e.stream, hunk) }) && hunk < 0 {
+		if s.bring(ctx, d, back) {
 			d.mu.Lock()
-			d.forgetLocked(e)
+			if hunk < 0 {
+				d.forgetLocked(e)
+			} else {
+				e.talk.rejected = append(e.talk.rejected, text)
+			}
 			d.mu.Unlock()
 		}
 		s.refreshLenses()
@@ -121,9 +151,7 @@ func (s *Server) restCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, erro
 		return nil, nil
 	}
 	d.machine.Finish(e.stream)
-	d.running[e.stream] = e
-	d.done = slices.DeleteFunc(d.done, func(o *edit) bool { return o == e })
-	d.moveLocked()
+	d.beganAgainLocked(e)
 	s.start(func(context.Context) { s.deliverRest(d, e) })
 	return nil, nil
 }
@@ -138,7 +166,7 @@ func (s *Server) deliverRest(d *document, e *edit) {
 	s.edits[e.id] = e
 	s.mu.Unlock()
 	defer s.forget(e)
-	s.shellBegin(ctx, e)
+	s.shellBegin(ctx, d, e, nil)
 	st := d.settle(ctx, e.stream, silence)
 	d.mu.Lock()
 	o := outcome{state: st, reason: d.machine.Reason(e.stream), cancelled: ctx.Err() != nil, rest: len(d.machine.Rest(e.stream)) > 0, wrote: true}
@@ -149,13 +177,21 @@ func (s *Server) deliverRest(d *document, e *edit) {
 	s.shellEnd(e, o, o.reason)
 }
 
-// retryCommand}
-
-// retryCommand takes an edit back and asks the model again.
+// retryCommand takes an edit back and asks the model again. With an instruction it is not taken back: the model goes on
+// from what it has written.
 func (s *Server) retryCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, error) {
 	d, e, _, err := s.reviewed(snap, cmdRetry, arg)
 	if err != nil || e == nil {
 		return nil, err
+	}
+	var a reviewArgument
+	if len(arg) > 0 {
+		if err := lsp.DecodeParams(arg, &a); err != nil {
+			return nil, invalidParams("%s: the argument is {id?, uri?, instruction?}: %v", cmdRetry, err)
+		}
+	}
+	if words := strings.TrimSpace(a.Instruction); words != "" {
+		return s.steer(d, e, &turn{instruction: words}), nil
 	}
 	s.start(func(ctx context.Context) {
 		if !s.bring(ctx, d, func() ([]editops.Edit, error) { return d.machine.Reject(e.stream, -1) }) {
@@ -187,6 +223,7 @@ const bringTries = 5
 // drop stale edits in silence (Neovim) shows a document without it. After any other yes it is only waited for: its echo
 // may come behind what the user types.
 func (s *Server) bring(ctx context.Context, d *document, wanted func() ([]editops.Edit, error)) bool {
+	d.await(func() bool { return !d.bringing })
 	d.mu.Lock()
 	if d.bringing || d.machine.Busy() {
 		d.mu.Unlock()
@@ -198,6 +235,7 @@ func (s *Server) bring(ctx context.Context, d *document, wanted func() ([]editop
 	defer func() {
 		d.mu.Lock()
 		d.bringing = false
+		d.moveLocked()
 		d.mu.Unlock()
 	}()
 	for range bringTries {

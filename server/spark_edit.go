@@ -46,15 +46,21 @@ type editEnd struct {
 	Rest    bool   `json:"rest"` // spark-lsp.rest has something to insert
 }
 
-// shellBegin tells a shell of an edit.
-func (s *Server) shellBegin(ctx context.Context, e *edit) {
+// shellBegin tells a shell of an edit, or of one that goes on with t.
+func (s *Server) shellBegin(ctx context.Context, d *document, e *edit, t *turn) {
 	s.notifyStatus(ctx)
 	if s.profile().Name != "spark" {
 		return
 	}
-	doc := e.task.doc
+	doc, start, end, title := e.task.doc, e.task.start, e.task.end, e.task.instruction
+	if t != nil {
+		d.mu.Lock()
+		doc, title = d.doc, t.instruction
+		start, end = d.machine.Region(e.stream)
+		d.mu.Unlock()
+	}
 	_ = s.client.Notify(ctx, methodEditBegin, editBegin{ // a connection that has ended needs no more words
-		ID: e.id, URI: doc.URI, Version: doc.Version, Range: doc.OffsetsToRange(e.task.start, e.task.end), Title: e.task.instruction,
+		ID: e.id, URI: doc.URI, Version: doc.Version, Range: doc.OffsetsToRange(start, end), Title: title,
 	})
 }
 
