@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -43,12 +44,13 @@ func bigSource(t testing.TB, n int) string {
 // asked.
 type warmRig struct {
 	rig
-	t     testing.TB
-	ctx   context.Context
-	uri   string
-	noWS  atomic.Bool // from now on the model refuses WebSockets
-	mu    sync.Mutex
-	asked []*loopback.Exchange
+	t       testing.TB
+	ctx     context.Context
+	uri     string
+	noWS    atomic.Bool // from now on the model refuses WebSockets
+	mu      sync.Mutex
+	asked   []*loopback.Exchange
+	arrived time.Time // of the latest
 }
 
 func newWarmRig(t testing.TB, text string, at int) *warmRig {
@@ -59,7 +61,7 @@ func newWarmRig(t testing.TB, text string, at int) *warmRig {
 		Interrupt: true,
 		Respond: func(x *loopback.Exchange) {
 			w.mu.Lock()
-			w.asked = append(w.asked, x)
+			w.asked, w.arrived = append(w.asked, x), time.Now()
 			w.mu.Unlock()
 			_ = x.Done()
 		},
@@ -120,6 +122,41 @@ func (w *warmRig) warm() *loopback.Exchange {
 	for {
 		if x := w.typed("w"); strings.Contains(x.FullInput(), "<file path=") {
 			return x
+		}
+	}
+}
+
+// BenchmarkWarmKeystroke is a key in a file that is kept ready at the endpoint, and one in a file that is not: from the
+// key to the request on the model's side, and its bytes.
+func BenchmarkWarmKeystroke(b *testing.B) {
+	for _, kb := range []int{8, 60} {
+		text := bigSource(b, kb<<10)
+		at := strings.Index(text[len(text)/2:], "\n}\n") + len(text)/2 + 1
+		for _, warm := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%dKB/warm=%v", kb, warm), func(b *testing.B) {
+				w := newWarmRig(b, text[:at]+"\n"+text[at:], at)
+				if warm {
+					w.warm()
+				}
+				var wire []time.Duration
+				bytes := 0
+				for i := 0; b.Loop(); i++ {
+					began := time.Now()
+					if i%60 == 59 { // a line of a sane length
+						if err := w.ed.Delete(w.uri, w.ed.Cursor(w.uri)-60, w.ed.Cursor(w.uri)); err != nil {
+							b.Fatal(err)
+						}
+					}
+					x := w.typed(string(rune('a' + i%26)))
+					w.mu.Lock()
+					arrived := w.arrived
+					w.mu.Unlock()
+					wire = append(wire, arrived.Sub(began))
+					bytes += len(x.Body)
+				}
+				report(b, "wire", wire)
+				b.ReportMetric(float64(bytes)/float64(len(wire)), "bytes/key")
+			})
 		}
 	}
 }
