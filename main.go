@@ -66,6 +66,7 @@ type cli struct {
 	Demo     demoCmd     `cmd:"" help:"Play a session in this terminal: completions at real speed, then a streamed edit."`
 	Loopback loopbackCmd `cmd:"" help:"Run the scripted model server, to try an editor without a key."`
 	Doctor   doctorCmd   `cmd:"" help:"Examine the whole way to an answer, and say what to do. One short answer is asked for; it costs a few tokens."`
+	Prompt   promptCmd   `cmd:"" help:"Print what would be sent to the model for a place in a file, and why; send nothing."`
 	Login    loginCmd    `cmd:"" help:"Store an API key for an endpoint, typed at a prompt or read from stdin."`
 	Logout   logoutCmd   `cmd:"" help:"Forget a stored key."`
 	Models   modelsCmd   `cmd:"" help:"List the models of the configured endpoint, and servers found on this machine."`

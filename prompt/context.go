@@ -23,8 +23,7 @@ const (
 	Above       Source = "above"       // the document up to the cursor
 	Around      Source = "around"      // the document round the region of an edit
 	Selection   Source = "selection"   // the region of an edit
-	Diagnostics Source = "diagnostics" // what the editor's checkers say of the region
-	Request     Source = "request"     // the user's instruction
+	Request     Source = "request"     // the user's instruction, with what the editor's checkers report
 )
 
 // Snippet is one piece of context that may help. Of one Source the most useful comes first (of Edits, the oldest):
@@ -70,7 +69,6 @@ var budgets = []budget{
 	{Definitions, "definition", [2]int{780, 3500}, true, true},
 	{Similar, "similar", [2]int{500, 2000}, true, true},
 	{Edits, "edits", [2]int{300, 1200}, false, true},
-	{Diagnostics, "diagnostics", [2]int{0, 500}, false, false},
 }
 
 // Tokens of the document itself. With a snapshot in the base a completion's windows are small, because they are all
@@ -215,13 +213,11 @@ func (w *writer) section(b budget, limit int, held map[string]bool) (used int) {
 			text += "\n"
 		}
 		switch {
-		case b.source == Edits || b.source == Diagnostics: // one element for all
+		case b.source == Edits: // one element for all
 			if n == 0 {
 				fmt.Fprintf(&w.b, "<%s>\n", b.tag)
 			}
-			if b.source == Edits {
-				fmt.Fprintf(&w.b, "%s\n", title(s))
-			}
+			fmt.Fprintf(&w.b, "%s\n", title(s))
 			w.add(Part{Source: s.Source, Path: s.Path, Line: s.Line, Why: s.Why, Tokens: sizes[i]}, text)
 			if n == len(order)-1 {
 				fmt.Fprintf(&w.b, "</%s>\n", b.tag)

@@ -131,18 +131,10 @@ func (s *Server) writeTests(at place, a action) error {
 		})
 	}
 	s.startJob(doc.URI, a.title, func(ctx context.Context, r *editReport) (string, error) {
-		old, err := s.textOf(tests)
-		if in.TestExists = err == nil; err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("%s cannot be read: %w", in.TestFile, err)
-		}
-		instruction, err := s.instruction(doc, a, in)
+		p, old, err := s.testsPrompt(doc, start, end, a, &in, tests)
 		if err != nil {
 			return "", err
 		}
-		input := s.gather(doc, start, session.Edit)
-		input.Start, input.End, input.Instruction = start, end, instruction
-		others := []prompt.File{{Path: in.TestFile, Text: old, New: !in.TestExists}}
-		p := prompt.EditFiles(input, others, s.hunkSyntax())
 		text, err := s.listen(ctx, p, maxTestTokens, doc.URI, r, nil)
 		if err != nil {
 			return "", err
@@ -166,6 +158,22 @@ func (s *Server) writeTests(at place, a action) error {
 		return "done: " + in.TestFile, nil
 	})
 	return nil
+}
+
+// testsPrompt is what the model reads that is to write tests into another file, and what that file holds.
+func (s *Server) testsPrompt(doc *lsp.Document, start, end int, a action, in *prompt.ActionInput, tests string) (p prompt.Prompt, old string, err error) {
+	old, err = s.textOf(tests)
+	if in.TestExists = err == nil; err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return p, "", fmt.Errorf("%s cannot be read: %w", in.TestFile, err)
+	}
+	instruction, err := s.instruction(doc, a, *in)
+	if err != nil {
+		return p, "", err
+	}
+	input := s.gather(doc, start, session.Edit)
+	input.Start, input.End, input.Instruction = start, end, instruction
+	others := []prompt.File{{Path: in.TestFile, Text: old, New: !in.TestExists}}
+	return prompt.EditFiles(input, others, s.hunkSyntax()), old, nil
 }
 
 // maxTestTokens bounds the answer to a request for tests.

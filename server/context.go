@@ -291,7 +291,7 @@ func (c *docContext) refresh() {
 // findContext collects what stands in a prompt about a place of a document besides its text and the edits. It takes
 // milliseconds, and reads files.
 func (s *Server) findContext(doc *lsp.Document, at int, job session.Job) (list []prompt.Snippet) {
-	o := s.options()
+	o := s.optionsFor(doc)
 	if strings.TrimSpace(o.Rules) != "" {
 		list = append(list, prompt.Snippet{Source: prompt.Rules, Text: o.Rules, Why: "the setting rules"})
 	}

@@ -83,18 +83,18 @@ func (c *docContext) untilQuiet() time.Duration {
 // renew gives the document a new base if it needs one, and makes it ready at the endpoint.
 func (c *docContext) renew(ctx context.Context) {
 	s, d := c.s, c.d
-	o := s.options()
+	d.mu.Lock()
+	doc := d.doc
+	d.mu.Unlock()
 	st, ok := s.models.status(session.Completion)
-	if !ok || !o.Enabled || !o.ContextSnapshot || st.Alone || o.For(settings.Completion).Provider != "openai" || s.paused.Load() || !s.automaticAllowed() {
+	o := s.optionsFor(doc)
+	if !ok || st.Alone || !o.ContextSnapshot || s.options().For(settings.Completion).Provider != "openai" || !s.automatic(doc) || !s.automaticAllowed() {
 		return
 	}
 	warmer, ok := s.model(session.Completion).(Warmer)
 	if !ok {
 		return
 	}
-	d.mu.Lock()
-	doc := d.doc
-	d.mu.Unlock()
 	c.mu.Lock()
 	due := c.active && c.readable && time.Since(c.renewed) > leastAge
 	at := min(c.at, doc.Text.Len())

@@ -35,10 +35,14 @@ type Warmer interface {
 // and a Warmer too; the embedded engine is neither.
 func (s *Server) model(job session.Job) Model {
 	if o := s.models.session(job); o != nil {
-		d := o.config.Dialect
-		return &gate{s: s, session: o.Session, fim: d != session.Responses && d != session.Chat && d != ""}
+		return &gate{s: s, session: o.Session, fim: speaksFIM(o.config.Dialect)}
 	}
 	return s.cfg.Engine
+}
+
+// speaksFIM reports whether models of a dialect read Request.FIM, and no messages.
+func speaksFIM(d session.Dialect) bool {
+	return d != session.Responses && d != session.Chat && d != ""
 }
 
 // hasModel reports whether a job is answered by a model rather than by the embedded engine, which follows no

@@ -14,7 +14,7 @@ import (
 // known at that moment. For a completion it only picks up what the background has found, since a key is waiting for it;
 // for anything else it looks now. The caller adds what is wanted: the cursor is set, a region is not.
 func (s *Server) gather(doc *lsp.Document, at int, job session.Job) prompt.Input {
-	o := s.options()
+	o := s.optionsFor(doc)
 	in := prompt.Input{
 		Path: s.relative(doc.URI), Language: doc.LanguageID, Text: doc.Text, Cursor: at,
 		Count: s.contexts.tokens.Count, ContextTokens: o.ContextEditTokens,
@@ -72,6 +72,20 @@ func (s *Server) logPrompt(p prompt.Prompt) {
 			return out
 		}
 		ce.Write(zap.Strings("parts", list(p.Parts)), zap.Strings("cut", list(p.Cut)))
+	}
+}
+
+// fimWindow bounds, in bytes on each side of the cursor, what models without messages are shown.
+const fimWindow = 256 << 10
+
+// fimOf is the request for a model that fills in the middle, and for the embedded engine, which reads no Extra.
+func fimOf(doc *lsp.Document, at int, in prompt.Input) session.FIM {
+	t := doc.Text
+	return session.FIM{
+		Path: in.Path, Language: doc.LanguageID,
+		Prefix: t.Slice(max(0, at-fimWindow), at),
+		Suffix: t.Slice(at, min(t.Len(), at+fimWindow)),
+		Extra:  extras(in.Context),
 	}
 }
 

@@ -13,9 +13,6 @@ import (
 	"github.com/spark-lsp/spark-lsp/session"
 )
 
-// fimWindow bounds, in bytes on each side of the cursor, what models without messages are shown.
-const fimWindow = 256 << 10
-
 // lineTokens bounds an answer that has room for one line only, in tokens.
 const lineTokens = 64
 
@@ -79,22 +76,19 @@ func (sg *suggestion) letGo() {
 
 // runSuggestion reads the response, decides when it is good enough to be shown, and lets everybody know.
 func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion, model Model, ahead bool) {
-	t := sg.doc.Text
-	path := s.relative(sg.doc.URI)
 	if sg.asked == byHand && model != Model(s.cfg.Engine) {
 		model = s.completable(sg.doc, model)
 	}
-	in := s.gather(sg.doc, sg.at, session.Completion)
-	p := prompt.Completion(in)
-	s.logPrompt(p)
+	in := prompt.Input{Path: s.relative(sg.doc.URI)}
+	var p prompt.Prompt
+	if model != Model(s.cfg.Engine) { // which reads the text alone, and looks for the rest itself
+		in = s.gather(sg.doc, sg.at, session.Completion)
+		p = prompt.Completion(in)
+		s.logPrompt(p)
+	}
 	req := session.Request{
 		Job: session.Completion, Base: parts(p.Base), Input: parts(p.Input), Explicit: sg.asked != automatic,
-		FIM: session.FIM{
-			Path: path, Language: sg.doc.LanguageID,
-			Prefix: t.Slice(max(0, sg.at-fimWindow), sg.at),
-			Suffix: t.Slice(sg.at, min(t.Len(), sg.at+fimWindow)),
-			Extra:  extras(in.Context),
-		},
+		FIM:             fimOf(sg.doc, sg.at, in),
 		MaxOutputTokens: s.optionsFor(sg.doc).CompletionMaxTokens,
 		CacheKey:        sg.doc.URI,
 	}

@@ -74,7 +74,7 @@ func templateFor(name, model string) *template {
 // render writes the prompt: other files first, which stay the same while the user types, then prefix and
 // suffix of this one.
 func (t *template) render(f *FIM) string {
-	prefix, suffix, extra := f.window()
+	prefix, suffix, extra := f.Window()
 	var b strings.Builder
 	if t.file != "" && len(extra) > 0 {
 		for _, e := range extra {

@@ -14,6 +14,6 @@ func deepseekBody(q *question) (any, *failure) {
 	if f := fimless(q); f != nil {
 		return nil, f
 	}
-	prefix, suffix, _ := q.req.FIM.window()
+	prefix, suffix, _ := q.req.FIM.Window()
 	return deepseekRequest{Model: q.frame.Model, Prompt: prefix, Suffix: suffix, MaxTokens: q.frame.MaxOutputTokens, Stream: true}, nil
 }

@@ -209,7 +209,7 @@ func TestFIMWindowIsStable(t *testing.T) {
 	starts := map[int]bool{}
 	for i := range 200 {
 		f := FIM{Prefix: text[:30_000+i], Suffix: text}
-		prefix, suffix, _ := f.window()
+		prefix, suffix, _ := f.Window()
 		if len(prefix) > fimPrefix || len(suffix) > fimSuffix || len(prefix) < fimPrefix-2*fimStep {
 			t.Fatalf("%d, %d bytes", len(prefix), len(suffix))
 		}
@@ -219,7 +219,7 @@ func TestFIMWindowIsStable(t *testing.T) {
 		t.Errorf("the prompt began at %d places over 200 keystrokes", len(starts))
 	}
 	f := FIM{Prefix: strings.Repeat("é", 20_000), Suffix: strings.Repeat("é", 20_000)}
-	if p, s, _ := f.window(); strings.ContainsRune(p+s, '\uFFFD') || strings.Trim(p+s, "é") != "" {
+	if p, s, _ := f.Window(); strings.ContainsRune(p+s, '\uFFFD') || strings.Trim(p+s, "é") != "" {
 		t.Error("cut inside a character")
 	}
 }

@@ -14,8 +14,8 @@ const (
 	fimStep   = 2 << 10
 )
 
-// window is the part of a FIM that is sent.
-func (f *FIM) window() (prefix, suffix string, extra []File) {
+// Window is the part of a FIM that is sent.
+func (f *FIM) Window() (prefix, suffix string, extra []File) {
 	return cutStart(f.Prefix, fimPrefix), cutEnd(f.Suffix, fimSuffix), cutFiles(f.Extra, fimExtra)
 }
 

@@ -23,7 +23,7 @@ func infillBody(q *question) (any, *failure) {
 	if f := fimless(q); f != nil {
 		return nil, f
 	}
-	prefix, suffix, extra := q.req.FIM.window()
+	prefix, suffix, extra := q.req.FIM.Window()
 	b := infillRequest{Prefix: prefix, Suffix: suffix, Extra: []infillExtra{}, NPredict: q.frame.MaxOutputTokens, Stream: true, CachePrompt: true}
 	for _, f := range extra {
 		b.Extra = append(b.Extra, infillExtra{f.Path, f.Text})

@@ -27,7 +27,7 @@ func ollamaBody(q *question) (any, *failure) {
 	if f := fimless(q); f != nil {
 		return nil, f
 	}
-	prefix, suffix, _ := q.req.FIM.window()
+	prefix, suffix, _ := q.req.FIM.Window()
 	if suffix == "" {
 		suffix = "\n" // without a suffix Ollama would not fill in but chat
 	}
