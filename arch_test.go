@@ -55,6 +55,8 @@ var rooms = []room{
 		"the embedded engine answers the session's Request with the session's Events, and needs nothing else."},
 	{"session", nil, []string{"github.com/gorilla/websocket", "github.com/tiktoken-go/tokenizer"},
 		"the model's side knows neither editors nor prompts; only here is a socket opened to it."},
+	{"internal/corpus", nil, nil,
+		"tests measure on public modules, which they must not keep copies of; nothing but tests imports it."},
 	{"session/loopback", nil, []string{"github.com/gorilla/websocket", "golang.org/x/tools/txtar"},
 		"the scripted model is an independent reading of the protocol: sharing the session's structs would hide our mistakes from us."},
 }

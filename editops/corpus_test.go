@@ -1,18 +1,11 @@
 package editops
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"os/exec"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +13,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/spark-lsp/spark-lsp/internal/corpus"
 )
 
 // The corpus is real edits that nobody wrote for this test: files that differ between two versions of public
@@ -99,108 +94,9 @@ var loadCorpus = sync.OnceValues(func() (all []edited, failed []string) {
 // fetch returns the folder that holds a version of a package.
 func fetch(ctx context.Context, client, name, version string) (string, error) {
 	if client == "go" {
-		tmp, err := os.MkdirTemp("", "corpus")
-		if err != nil {
-			return "", err
-		}
-		defer os.RemoveAll(tmp)
-		if err := os.WriteFile(filepath.Join(tmp, "go.mod"), []byte("module corpus\n"), 0o644); err != nil {
-			return "", err
-		}
-		out, err := runClient(ctx, tmp, "go", "mod", "download", "-json", name+"@"+version)
-		if err != nil {
-			return "", err
-		}
-		var mod struct{ Dir, Error string }
-		if err := json.Unmarshal(out, &mod); err != nil {
-			return "", err
-		}
-		if mod.Dir == "" {
-			return "", errors.New(mod.Error)
-		}
-		return mod.Dir, nil
+		return corpus.Go(ctx, name, version)
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(cache, "spark-lsp-test", "npm", strings.ReplaceAll(name, "/", "+")+"@"+version)
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
-	}
-	tmp, err := os.MkdirTemp("", "corpus")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(tmp)
-	if _, err := runClient(ctx, tmp, "npm", "pack", name+"@"+version, "--ignore-scripts"); err != nil {
-		return "", err
-	}
-	tgz, err := filepath.Glob(filepath.Join(tmp, "*.tgz"))
-	if err != nil || len(tgz) != 1 {
-		return "", fmt.Errorf("npm pack left %v (%v)", tgz, err)
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", err
-	}
-	part, err := os.MkdirTemp(filepath.Dir(dir), "part")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(part)
-	if err := unpack(tgz[0], part); err != nil {
-		return "", err
-	}
-	return dir, os.Rename(part, dir)
-}
-
-func runClient(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = dir
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w: %s", name, args[0], err, bytes.TrimSpace(stderr.Bytes()))
-	}
-	return out, nil
-}
-
-// unpack writes the files of interest of an npm tarball below dir.
-func unpack(tgz, dir string) error {
-	f, err := os.Open(tgz)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		return err
-	}
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		name := filepath.FromSlash(path.Clean(h.Name))
-		if h.Typeflag != tar.TypeReg || !filepath.IsLocal(name) || corpusLangs[filepath.Ext(name)] == "" || h.Size > corpusFileSize {
-			continue
-		}
-		data, err := io.ReadAll(r)
-		if err != nil {
-			return err
-		}
-		to := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(to, data, 0o644); err != nil {
-			return err
-		}
-	}
+	return corpus.NPM(ctx, name, version)
 }
 
 // readPairs lists the files that are in both folders and differ. The same change in many files, which packages

@@ -1,12 +1,8 @@
 package offline
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
-	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"hash/fnv"
@@ -14,7 +10,6 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,118 +17,36 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spark-lsp/spark-lsp/internal/corpus"
 	"github.com/spark-lsp/spark-lsp/session"
 )
 
-// corpus is a public module, pinned, from which every nth file is held out of the index and completed.
-type corpus struct {
+// module is a public module, pinned, from which every nth file is held out of the index and completed.
+type module struct {
 	language   string
-	fetch      func(ctx context.Context, module string) (dir string, err error)
-	module     string
+	fetch      func(ctx context.Context, name, version string) (dir string, err error)
+	name       string
+	version    string
 	extensions string
 	nth        uint32
 	note       string
 }
 
-var corpora = []corpus{
-	{"Go", goModule, "golang.org/x/tools@v0.52.0", ".go", 20, ""},
-	{"TypeScript", npmPackage, "viem@2.57.20", ".ts .tsx", 40, ""},
-	{"C++", npmPackage, "re2@1.21.4", ".cc .h", 20, ""},
-	{"Python", npmPackage, "node-gyp@11.0.0", ".py", 6, "other files of it were learned from"},
-}
-
-// goModule and npmPackage use the ordinary clients with whatever they are configured with.
-func goModule(ctx context.Context, module string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
-	cmd.Dir = os.TempDir() // outside of this module: go.sum must not change
-	out, err := cmd.Output()
-	if err != nil {
-		return "", err
-	}
-	var got struct{ Dir string }
-	err = json.Unmarshal(out, &got)
-	return got.Dir, err
-}
-
-func npmPackage(ctx context.Context, module string) (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(cache, "spark-lsp", "testdata", strings.NewReplacer("/", "_", "@", "_").Replace(module))
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
-	}
-	tmp, err := os.MkdirTemp("", "pack")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(tmp)
-	cmd := exec.CommandContext(ctx, "npm", "pack", "--silent", module)
-	cmd.Dir = tmp
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("npm pack: %w: %s", err, out)
-	}
-	balls, _ := filepath.Glob(filepath.Join(tmp, "*.tgz"))
-	if len(balls) != 1 {
-		return "", fmt.Errorf("npm pack made %d files", len(balls))
-	}
-	if err := unpack(balls[0], dir+".part"); err != nil {
-		return "", err
-	}
-	return dir, os.Rename(dir+".part", dir)
-}
-
-func unpack(ball, dir string) error {
-	f, err := os.Open(ball)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	zip, err := gzip.NewReader(f)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	for r := tar.NewReader(zip); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if h.Typeflag != tar.TypeReg {
-			continue
-		}
-		if err := root.MkdirAll(filepath.Dir(h.Name), 0o755); err != nil {
-			return err
-		}
-		data, err := io.ReadAll(r)
-		if err != nil {
-			return err
-		}
-		if err := root.WriteFile(h.Name, data, 0o644); err != nil {
-			return err
-		}
-	}
+var corpora = []module{
+	{"Go", corpus.Go, "golang.org/x/tools", "v0.52.0", ".go", 20, ""},
+	{"TypeScript", corpus.NPM, "viem", "2.57.20", ".ts .tsx", 40, ""},
+	{"C++", corpus.NPM, "re2", "1.21.4", ".cc .h", 20, ""},
+	{"Python", corpus.NPM, "node-gyp", "11.0.0", ".py", 6, "other files of it were learned from"},
 }
 
 // load reads a corpus and says which of its files are held out: chosen by a hash of the path, never by content.
-func (c corpus) load(t testing.TB) (texts map[string]string, held []string) {
+func (c module) load(t testing.TB) (texts map[string]string, held []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	dir, err := c.fetch(ctx, c.module)
+	dir, err := c.fetch(ctx, c.name, c.version)
 	if err != nil {
-		t.Skipf("skipped: %s cannot be had: %v", c.module, err)
+		t.Skipf("skipped: %s cannot be had: %v", c.name, err)
 	}
 	texts = map[string]string{}
 	err = filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
@@ -394,7 +307,7 @@ func TestQuality(t *testing.T) {
 				at := func(p float64) time.Duration {
 					return q.slowest[int(p*float64(len(q.slowest)-1))].Round(10 * time.Microsecond)
 				}
-				fmt.Fprintf(w, "%s\t%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%v\t%v\n", strings.TrimSpace(c.language+" "+c.module), shows,
+				fmt.Fprintf(w, "%s\t%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%v\t%v\n", strings.TrimSpace(c.language+" "+c.name), shows,
 					q.mrr.percent(), q.top1.percent(), q.names.percent(), q.afterTwo.percent(), q.dabbrev.percent(), q.line.percent(),
 					q.shownLine.percent(), 100*q.shownLine.tries/max(1, float64(q.lineAsks)), q.shownName.percent(), 100*q.shownName.tries/max(1, float64(q.nameAsks)), at(.5), at(.99))
 				if c.note != "" && below {
