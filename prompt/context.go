@@ -66,7 +66,7 @@ var budgets = []budget{
 	{Rules, "rules", [2]int{300, 800}, true, false},
 	{Notes, "notes", [2]int{400, 1600}, true, false},
 	{Git, "git", [2]int{20, 100}, true, false},
-	{Definitions, "definition", [2]int{780, 3500}, true, true},
+	{Definitions, "definitions", [2]int{780, 3500}, true, true},
 	{Similar, "similar", [2]int{500, 2000}, true, true},
 	{Edits, "edits", [2]int{300, 1200}, false, true},
 }
@@ -206,32 +206,36 @@ func (w *writer) section(b budget, limit int, held map[string]bool) (used int) {
 			return chosen[i].Line - chosen[j].Line
 		})
 	}
-	for n, i := range order {
-		s := chosen[i]
-		text := cleanMarks(modelText(s.Text))
-		if !strings.HasSuffix(text, "\n") {
-			text += "\n"
+	// Neighbours of one file share an element, and so do all edits.
+	for n := 0; n < len(order); {
+		first := chosen[order[n]]
+		end := n + 1
+		for end < len(order) && (b.source == Edits || chosen[order[end]].Path == first.Path && b.source == Definitions) {
+			end++
 		}
-		switch {
-		case b.source == Edits: // one element for all
-			if n == 0 {
-				fmt.Fprintf(&w.b, "<%s>\n", b.tag)
+		texts := make([]string, 0, end-n)
+		for _, i := range order[n:end] {
+			text := cleanMarks(modelText(chosen[i].Text))
+			if !strings.HasSuffix(text, "\n") {
+				text += "\n"
 			}
-			fmt.Fprintf(&w.b, "%s\n", title(s))
-			w.add(Part{Source: s.Source, Path: s.Path, Line: s.Line, Why: s.Why, Tokens: sizes[i]}, text)
-			if n == len(order)-1 {
-				fmt.Fprintf(&w.b, "</%s>\n", b.tag)
+			if b.source == Edits {
+				text = title(chosen[i]) + "\n" + text
 			}
-		default:
-			tag := elementFor(b.tag, text)
-			if s.Path != "" {
-				fmt.Fprintf(&w.b, "<%s path=%q>\n", tag, s.Path)
-			} else {
-				fmt.Fprintf(&w.b, "<%s>\n", tag)
-			}
-			w.add(Part{Source: s.Source, Path: s.Path, Line: s.Line, Why: s.Why, Tokens: sizes[i]}, text)
-			fmt.Fprintf(&w.b, "</%s>\n", tag)
+			texts = append(texts, text)
 		}
+		tag := elementFor(b.tag, strings.Join(texts, ""))
+		if first.Path != "" && b.source != Edits {
+			fmt.Fprintf(&w.b, "<%s path=%q>\n", tag, first.Path)
+		} else {
+			fmt.Fprintf(&w.b, "<%s>\n", tag)
+		}
+		for k, i := range order[n:end] {
+			s := chosen[i]
+			w.add(Part{Source: s.Source, Path: s.Path, Line: s.Line, Why: s.Why, Tokens: sizes[i]}, texts[k])
+		}
+		fmt.Fprintf(&w.b, "</%s>\n", tag)
+		n = end
 	}
 	return used
 }

@@ -182,8 +182,8 @@ func (x *Index) Definitions(q Query, most int) []Found {
 			if len(refs) > tooCommon && l < 1 {
 				continue
 			}
-			if fam == golang && l < 1 && r.file.defs[r.n].Owner == "" {
-				continue // not in scope without an import
+			if fam == golang && r.file.dir != dir && (l < 1 && r.file.defs[r.n].Owner == "" || !isUpper(n.name[0])) {
+				continue // not in scope
 			}
 			give(r, n.weight*l/math.Sqrt(float64(len(refs))), "defines "+n.name+", which is named near the cursor")
 		}
@@ -293,9 +293,14 @@ func nameWeights(text string, cursor int) map[string]float64 {
 		lo := max(0, cursor-maxFile/2)
 		text, cursor = text[lo:min(len(text), lo+maxFile)], cursor-lo
 	}
-	for _, n := range identifiers(text) {
-		if len(n) > 1 {
-			weights[n] = anywhere
+	for line := range strings.Lines(text) {
+		if len(line) > maxLine {
+			continue
+		}
+		for _, n := range namesIn(line) {
+			if len(n) > 1 {
+				weights[n] = anywhere
+			}
 		}
 	}
 	lo, hi := cursor, cursor
@@ -320,11 +325,38 @@ func near(weights map[string]float64, line string, distance float64) {
 		return
 	}
 	w := halfway / (halfway + distance)
-	for _, n := range identifiers(line) {
+	for _, n := range namesIn(line) {
 		if len(n) > 1 {
 			weights[n] = max(weights[n], w) + 0.02
 		}
 	}
+}
+
+// namesIn are the names in a line. Prose, in comments and texts, is full of words that are names somewhere, so of those
+// only what looks like a name counts.
+func namesIn(line string) []string {
+	code := codeEnd(line)
+	list := identifiers(line[:code])
+	for _, n := range identifiers(line[code:]) {
+		if strings.ContainsFunc(n[1:], func(r rune) bool { return r == '_' || 'A' <= r && r <= 'Z' }) {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// codeEnd is where a line's comment begins, in most languages.
+func codeEnd(line string) int {
+	s := strings.TrimLeft(line, " \t")
+	if strings.HasPrefix(s, "*") || strings.HasPrefix(s, "# ") {
+		return 0
+	}
+	for i := 0; i+1 < len(line); i++ {
+		if c := line[i+1]; line[i] == '/' && (c == '/' || c == '*') && (i == 0 || line[i-1] != ':') {
+			return i
+		}
+	}
+	return len(line)
 }
 
 // subwords are the parts of a name: parseHeaderLine has three. They are lower-case.
