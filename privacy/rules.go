@@ -44,6 +44,7 @@ type Rules struct {
 	shut  []pattern
 	deny  []pattern
 	allow []pattern
+	off   func(path string) bool // nil: nothing is switched off
 
 	excludes []string // git's own exclude files, weakest first
 
@@ -94,6 +95,10 @@ func Allow(patterns ...string) Option {
 		r.allow = append(r.allow, parsePatterns(strings.Join(patterns, "\n"), r.fold)...)
 	}
 }
+
+// Off closes whatever a function says yes to, whatever is allowed otherwise. It is given absolute paths, of files and of
+// directories, and asked anew each time, from any goroutine.
+func Off(off func(path string) bool) Option { return func(r *Rules) { r.off = off } }
 
 // NewRules reads nothing but what identifies the repository around root, and never fails: a root that does
 // not exist simply has no ignore files yet.
@@ -237,6 +242,9 @@ func (r *Rules) judge(rel string, isDir bool) (bool, string) {
 	if rel == "." {
 		return false, ""
 	}
+	if r.switchedOff(rel) {
+		return true, "the settings switch this folder off"
+	}
 	allowed := false
 	names := strings.Split(rel, "/")
 	for i := range names {
@@ -258,6 +266,15 @@ func (r *Rules) judge(rel string, isDir bool) (bool, string) {
 		}
 	}
 	return false, ""
+}
+
+// switchedOff asks Off's function about a path, by each of the names that the root has.
+func (r *Rules) switchedOff(rel string) bool {
+	if r.off == nil {
+		return false
+	}
+	name := filepath.FromSlash(rel)
+	return r.off(filepath.Join(r.root, name)) || r.given != r.root && r.off(filepath.Join(r.given, name))
 }
 
 // allowed says whether the user's own Allow patterns let rel in, given whether they let its directory in.

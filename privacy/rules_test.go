@@ -427,3 +427,31 @@ func ExampleRules_Ignored() {
 	fmt.Println(why)
 	// Output: files like ".env.*" hold secrets and are never read
 }
+
+// TestOff: what is switched off is closed whatever is allowed, by every name of the root, for the walk and for one file.
+func TestOff(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"a/x.go", "b/x.go"} {
+		if err := os.MkdirAll(filepath.Join(root, filepath.Dir(name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, name), []byte("package x\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(root, link); err != nil {
+		t.Skip(err)
+	}
+	r := NewRules(link, Allow("*"), Off(func(path string) bool { return strings.HasPrefix(path, filepath.Join(link, "a")) }))
+	for name, want := range map[string]bool{"a/x.go": true, "b/x.go": false, filepath.Join(root, "a", "x.go"): true, filepath.Join(link, "b", "x.go"): false} {
+		if closed, why := r.Ignored(name, false); closed != want {
+			t.Errorf("%s: closed %v (%s)", name, closed, why)
+		}
+	}
+	var walked []string
+	sum, err := r.Walk(t.Context(), DefaultLimits, func(rel string, _ []byte) bool { walked = append(walked, rel); return true })
+	if err != nil || len(walked) != 1 || walked[0] != "b/x.go" || sum.Ignored != 1 {
+		t.Errorf("%v, %+v, %v", walked, sum, err)
+	}
+}

@@ -86,7 +86,7 @@ func (r *Rules) Walk(ctx context.Context, limits Limits, visit func(rel string, 
 			if e.IsDir() {
 				if noise[e.Name()] {
 					sum.Skipped++
-				} else if open := r.allowed(rel, true, d.open); !open && r.closed(rel, true, &d.lv) {
+				} else if open := r.allowed(rel, true, d.open); r.switchedOff(rel) || !open && r.closed(rel, true, &d.lv) {
 					sum.Ignored++
 				} else {
 					lv := d.lv
@@ -99,7 +99,7 @@ func (r *Rules) Walk(ctx context.Context, limits Limits, visit func(rel string, 
 				sum.Skipped++
 				continue
 			}
-			if !r.allowed(rel, false, d.open) && r.closed(rel, false, &d.lv) {
+			if r.switchedOff(rel) || !r.allowed(rel, false, d.open) && r.closed(rel, false, &d.lv) {
 				sum.Ignored++
 				continue
 			}

@@ -170,8 +170,9 @@ func (s *Server) resolve() {
 	r, problems := settings.Resolve(layers)
 	s.problemsLocked(inSettings, inWords(problems))
 	var sc *scopes
-	if len(s.editor.folders) > 0 || settings.HasFolders(layers.UserFile) {
-		sc = &scopes{layers: layers, folders: s.editor.folders, known: map[string]*settings.Resolved{}}
+	user := settings.FoldersOf(layers.UserFile)
+	if len(s.editor.folders) > 0 || len(user) > 0 {
+		sc = &scopes{layers: layers, user: user, folders: s.editor.folders, known: map[string]*settings.Resolved{}}
 	}
 	s.mu.Unlock()
 	s.resolved.Store(r)

@@ -32,9 +32,17 @@ func (s *Server) automatic(doc *lsp.Document) bool {
 	return o.Enabled && !s.paused.Load() && o.CompletionAutomatic != "off" && o.CompletionLanguages.On(doc.LanguageID) && !s.secret(doc)
 }
 
+// switchedOff reports whether the user's file switches a path off: nothing below is read, indexed or sent, not even for
+// a document that lies elsewhere.
+func (s *Server) switchedOff(name string) bool {
+	sc := s.scopes.Load()
+	return sc != nil && sc.user.Off(name)
+}
+
 // scopes answers for single files while one set of layers is in force; the next set brings another scopes.
 type scopes struct {
 	layers  settings.Layers
+	user    settings.Folders
 	folders map[string]settings.Layer // what the editor says of a workspace folder, by path
 
 	mu    sync.Mutex

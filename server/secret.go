@@ -216,7 +216,7 @@ func (s *Server) rulesLocked(dir string) *privacy.Rules {
 	}
 	r, ok := s.rules[dir]
 	if !ok {
-		r = privacy.NewRules(dir, privacy.Allow(o.PrivacyRead...), privacy.Deny(o.PrivacyIgnore...))
+		r = privacy.NewRules(dir, privacy.Allow(o.PrivacyRead...), privacy.Deny(o.PrivacyIgnore...), privacy.Off(s.switchedOff))
 		s.rules[dir] = r
 	}
 	return r

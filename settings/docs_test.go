@@ -169,6 +169,8 @@ markdown = false
 enabled = false
 ` + "```" + `
 
+Where ` + "`enabled`" + ` is false nothing is read, indexed or sent, not even for a file that lies elsewhere.
+
 These can differ so: ` + "`" + strings.Join(folderKeys(), "`, `") + "`" + `. An editor that has settings for a
 workspace folder (VS Code) is asked for each folder; all of these but ` + "`completion.automatic`" + ` are taken from there.
 `)

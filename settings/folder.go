@@ -94,8 +94,27 @@ func FolderLayer(values Layer) Layer {
 	return out
 }
 
-// HasFolders reports whether a user file says anything of folders.
-func HasFolders(userFile Layer) bool { return userFile[foldersName] != nil }
+// Folders are what a user file says of folders.
+type Folders []folder
+
+// FoldersOf returns what can be taken of a user file's words on folders.
+func FoldersOf(userFile Layer) Folders {
+	list, _ := userFile.folders()
+	return list
+}
+
+// Off reports whether the most specific word on a path is that everything is off there.
+func (f Folders) Off(path string) bool {
+	off := false
+	for _, entry := range f {
+		val, ok := entry.values["enabled"]
+		if ok && entry.holds(path) {
+			on, _ := toBool(val)
+			off = !on
+		}
+	}
+	return off
+}
 
 // holds reports whether an entry speaks of a file: its pattern matches the file's path or that of a directory above.
 func (f folder) holds(file string) bool {

@@ -67,6 +67,17 @@ func TestAFolderHasTheLastWord(t *testing.T) {
 	}
 }
 
+func TestWhatIsSwitchedOff(t *testing.T) {
+	f := FoldersOf(Layer{"folders": map[string]any{
+		"/work": map[string]any{"enabled": false}, "/work/mine": map[string]any{"enabled": "true"}, "/work/mine/x": map[string]any{"completion.automatic": "off"}, "/else": map[string]any{"enabled": "so"},
+	}})
+	for path, want := range map[string]bool{"/work": true, "/work/a": true, "/work/mine": false, "/work/mine/x/a": false, "/else/a": false, "/": false} {
+		if f.Off(path) != want {
+			t.Errorf("%s: %v", path, !want)
+		}
+	}
+}
+
 func TestWrongFoldersAreNamed(t *testing.T) {
 	for _, tt := range []struct {
 		val  any
