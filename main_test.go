@@ -17,6 +17,10 @@ func TestMain(m *testing.M) {
 		bareServer(url)
 		return
 	}
+	if os.Getenv(checkerVariable) != "" {
+		checker(os.Stdin, os.Stdout)
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -54,14 +54,10 @@ const (
 	kindExplain protocol.CodeActionKind = "spark.explain" // of no kind that a menu of refactorings asks for
 )
 
-// actions is the whole menu, in the order in which it is shown: what is under way, what is wrong here, what one comes
-// for, and what is wanted now and then. A plain cursor sees few of them: most need a selection, or the first line of a
+// actions is the whole menu, in the order in which it is shown: what is wrong here, what the user has just written a
+// comment for, what is under way or just over, and what is wanted now and then. A plain cursor sees few of them: most need a selection, or the first line of a
 // declaration, or something that is left to be done.
 var actions = []action{
-	{
-		title: "Stop spark", kind: kindRewrite, command: cmdCancel,
-		offered: func(s *Server, at place) (bool, string) { return s.editing(at.doc.URI), "" },
-	},
 	{title: "Fix with spark", name: "fix", kind: kindFix, choices: eachDiagnostic, format: prompt.Hunks, model: true},
 	{title: "Fix all with spark", name: "fix-all", kind: kindFix, choices: allDiagnostics, format: prompt.Hunks, model: true},
 	{
@@ -77,8 +73,8 @@ var actions = []action{
 		},
 	},
 	{
-		title: "Complete here", kind: kindRewrite, command: cmdComplete,
-		offered: func(_ *Server, at place) (bool, string) { return !selects(at.doc.Text, at.start, at.end), "" },
+		title: "Stop spark", kind: kindRewrite, command: cmdCancel,
+		offered: func(s *Server, at place) (bool, string) { return s.editing(at.doc.URI), "" },
 	},
 	{title: "Accept spark's edit", kind: kindRewrite, command: cmdAccept, offered: afterEdit},
 	{title: "Take spark's edit back", kind: kindRewrite, command: cmdReject, offered: afterEdit},
@@ -89,6 +85,10 @@ var actions = []action{
 			_, rest := s.reviewable(at.doc.URI)
 			return rest, ""
 		},
+	},
+	{
+		title: "Complete here", kind: kindRewrite, command: cmdComplete,
+		offered: func(_ *Server, at place) (bool, string) { return !selects(at.doc.Text, at.start, at.end), "" },
 	},
 	{
 		title: "Do what the comments ask with spark", name: "comments", kind: kindRewrite, offered: moreComments,

@@ -376,10 +376,18 @@ func (s *Server) workspaceEdit(p proposal, list batch) (*protocol.ApplyWorkspace
 		params.Edit.ChangeAnnotations[id] = protocol.ChangeAnnotation{Label: label, NeedsConfirmation: &yes, Description: &p.title}
 		return id
 	}
+	// Neovim empties a file that it is to create and that exists, unless it may be ignored; then it creates none before
+	// the user writes it, which is better still. And it takes the end of the last line for a line more, since its
+	// buffers consist of lines.
+	neovim := s.client.Name == "Neovim"
 	for _, f := range list {
 		edits, err := f.TextEdits(f.edits...)
 		if err != nil {
 			return nil, err
+		}
+		if neovim && f.new && f.open == nil {
+			last := &edits[len(edits)-1]
+			last.NewText = strings.TrimSuffix(last.NewText, "\n")
 		}
 		u := uri.URI(f.uri) // not parsed: the client compares it with its own spelling
 		if !s.client.DocumentChanges {
@@ -397,7 +405,7 @@ func (s *Server) workspaceEdit(p proposal, list batch) (*protocol.ApplyWorkspace
 			change.TextDocument.Version = &f.open.Version
 		case f.new:
 			id = annotate(annotationNew, "Create files")
-			create := &protocol.CreateFile{Kind: "create", URI: u, Options: &protocol.CreateFileOptions{Overwrite: &no, IgnoreIfExists: &no}}
+			create := &protocol.CreateFile{Kind: "create", URI: u, Options: &protocol.CreateFileOptions{Overwrite: &no, IgnoreIfExists: &neovim}}
 			create.ResourceOperation.Kind, create.AnnotationID = "create", id
 			params.Edit.DocumentChanges = append(params.Edit.DocumentChanges, create)
 		default:

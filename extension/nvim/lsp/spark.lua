@@ -7,4 +7,5 @@ return {
   init_options = { spark = { undojoin = true } },
   capabilities = { experimental = { sparkStatus = 1 } },
   handlers = require('spark').handlers,
+  on_init = require('spark').on_init,
 }

@@ -116,6 +116,23 @@ function M.progress(client_id, params)
   vim.cmd.redrawstatus()
 end
 
+--- For vim.lsp.config: the menu of code actions tells spark-lsp what is wrong. Neovim hands a server only the diagnostics
+--- that it has reported itself, and spark-lsp reports none: it fixes what others report.
+function M.on_init(client)
+  local request = client.request
+  client.request = function(self, method, params, ...)
+    if method == 'textDocument/codeAction' and #params.context.diagnostics == 0 then
+      local buffer = vim.uri_to_bufnr(params.textDocument.uri)
+      local here = vim.tbl_filter(function(diagnostic)
+        local last = diagnostic.end_lnum or diagnostic.lnum
+        return diagnostic.lnum <= params.range['end'].line and last >= params.range.start.line
+      end, vim.diagnostic.get(buffer))
+      params.context.diagnostics = vim.lsp.diagnostic.from(here)
+    end
+    return request(self, method, params, ...)
+  end
+end
+
 local last = {}
 
 --- For vim.lsp.config: one undo step for each edit, and the status.
