@@ -89,7 +89,7 @@ var editorActions = []editorAction{
 		old:    "\tfmt.Println(\"one\")\n\tfmt.Println(\"two\")\n}\n", new: "\tsay()\n}\n\nfunc say() {\n\tfmt.Println(\"one\")\n\tfmt.Println(\"two\")\n}\n", hunks: 1,
 	},
 	{
-		title: "Do what the comments ask with spark", at: "func say", match: "Carry out every instruction",
+		title: "Do what the comments ask with spark", at: "// from", match: "Carry out every instruction",
 		answer: "@@\n-// spark: make it 10\n-var limit = 3\n+var limit = 10\n@@\n-// spark: say it in capitals\n-var word = \"no\"\n+var word = \"NO\"\n",
 		old:    "// spark: make it 10\nvar limit = 3\n\n// far\n// from\n// here\n\n// spark: say it in capitals\nvar word = \"no\"\n",
 		new:    "var limit = 10\n\n// far\n// from\n// here\n\nvar word = \"NO\"\n", hunks: 2,
@@ -176,7 +176,7 @@ func neovimActions(t *testing.T, run *editorRun) {
 		}
 	}
 	// D11: two hunks above and below the cursor, and it is still in its line.
-	if line, _ := n.cursor(); !strings.HasPrefix(strings.Split(text, "\n")[line-1], "func say") {
+	if line, _ := n.cursor(); !strings.HasPrefix(strings.Split(text, "\n")[line-1], "// from") {
 		t.Errorf("the cursor is in line %d, %q", line, strings.Split(text, "\n")[line-1])
 	}
 	// D8: it is one step of undo, whatever the number of its hunks.
@@ -260,7 +260,7 @@ func helixActions(t *testing.T, run *editorRun) {
 	// D11: the cursor is still in its line.
 	h.input("ATAIL")
 	h.leaveInsertMode()
-	typed := replaceOnce(t, text, "func say() {\n", "func say() {TAIL\n")
+	typed := replaceOnce(t, text, "// from\n", "// fromTAIL\n")
 	wantText(t, "file after typing at the cursor", h.write(typed), typed)
 	h.input("u")
 

@@ -16,7 +16,7 @@ type Mode int
 const (
 	Live  Mode = iota // whatever is there; lines that the model kept are not touched
 	Hunks             // complete hunks: changed lines, merged across fewer than three kept ones
-	Final             // one edit, when the model is done
+	Final             // when the model is done, and then in as few edits as leave what is far apart alone
 )
 
 // StreamID names a stream of one Machine; the zero StreamID names none.

@@ -10,6 +10,11 @@ import (
 // hunkGap is the number of kept lines that separates two hunks, as in editops.StreamDiff.
 const hunkGap = 3
 
+// finalGap is the same for an edit that goes out when the model is done. It is large, since each edit is a step of undo;
+// it has an end, since an editor that gets a kept text anew loses what it has there: marks, folds, and the line that the
+// user's cursor was in (D11, seen in Neovim, for an import and its use far below).
+const finalGap = 20
+
 // maxMerge bounds the kept text, in bytes, that an edit may cover to join two changes.
 const maxMerge = 4 << 10
 
@@ -279,8 +284,11 @@ func (s *stream) between(doc Document, a, b editops.Edit, users []editops.Edit) 
 	if open := !strings.HasSuffix(a.New, "\n"); open && (a.New != "" || !atLineStart(doc, from)) && lines > 0 {
 		lines-- // the end of the line that a changed
 	}
-	if s.mode == Live {
+	switch s.mode {
+	case Live:
 		return kept, lines == 0
+	case Final:
+		return kept, lines < finalGap
 	}
 	return kept, lines < hunkGap
 }
