@@ -134,24 +134,6 @@ func TestUpdateKeepsWhatWasValid(t *testing.T) {
 	}
 }
 
-// FuzzResolve: whatever an editor, a file or the environment holds, defaults hold where it cannot be taken.
-func FuzzResolve(f *testing.F) {
-	f.Add("completion.maxTokens", "12", 3.5, true)
-	f.Add("baseURL", "http://user:pw@x/", 0.0, false)
-	f.Add("apiKey", "k", 1.0, true)
-	f.Fuzz(func(t *testing.T, key, text string, number float64, yes bool) {
-		for _, v := range []any{text, number, yes, nil, []any{text}, int64(number)} {
-			r, _ := Resolve(Layers{UserFile: Layer{key: v}, Environment: Layer{key: text}, Editor: Layer{key: v}})
-			if r.CompletionMaxTokens < 1 || r.CompletionMaxTokens > 2000 || r.BaseURL == "" || r.Provider == "" {
-				t.Errorf("%q=%v: %+v", key, v, r.Options)
-			}
-			if !strings.HasPrefix(key, keyName) && r.For(Edit).Key != "" {
-				t.Errorf("%q=%v made a key", key, v)
-			}
-		}
-	})
-}
-
 // TestEachJobMayHaveItsOwnEndpoint, and a key still goes only to the endpoint that its own source names.
 func TestEachJobMayHaveItsOwnEndpoint(t *testing.T) {
 	r, problems := Resolve(Layers{
