@@ -22,6 +22,9 @@ import (
 var helixTests = []editorTest{
 	{"completion", helixCompletion},
 	{"edit", helixEdit},
+	{"stop, take back, accept", helixReview},
+	{"next edit", helixNextEdit},
+	{"health", helixHealth},
 	{"typing", helixTyping},
 	{"twenty edits", helixTwentyEdits},
 }
@@ -71,6 +74,86 @@ func helixEdit(t *testing.T, run *editorRun) {
 		t.Errorf("%d commands were executed, want 1: writing a file asks for code actions too", n)
 	}
 	h.quit()
+}
+
+// helixReview stops an edit from the menu while the status line tells of it, takes it back, lets it be made anew, and
+// accepts it: then there is nothing to take back any more.
+func helixReview(t *testing.T, run *editorRun) {
+	model := run.model(t)
+	path, original := run.file(t, "header.go")
+	commented := replaceOnce(t, original, hasToken, hasTokenComment+"\n"+hasToken)
+	stopped := replaceOnce(t, original, hasToken, replaceOnce(t, hasToken, `if len(token) > len(v) || token == "" {`, hasTokenFirst))
+	want := replaceOnce(t, original, hasToken, hasTokenEdited)
+	h := startHelix(t, run, path)
+
+	h.input("/^func hasToken\r")
+	h.input("O" + hasTokenComment)
+	h.leaveInsertMode()
+	h.editWithSpark()
+	answer := model.edit(hasToken, "ask for the cheap thing first")
+	goOn, _ := model.stream(answer, hasTokenEdited[:strings.Index(hasTokenEdited, "\t\tif b := ")], "")
+	h.wantOnScreen(hasTokenFirst)
+	h.wantOnScreen(" tok/s")
+	h.pick("Stop spark")
+	h.waitForEdit(1)
+	goOn() // into the void
+	wantText(t, "file after the stop", h.write(stopped), stopped)
+	h.pick("Take spark's edit back")
+	h.wantOnScreen(hasTokenComment)
+	wantText(t, "file after it was taken back", h.write(commented), commented)
+
+	h.input("gg/^func hasToken\r;") // a cursor, and no selection
+	h.editWithSpark()
+	answer = model.edit(hasToken, "ask for the cheap thing first")
+	model.must(answer.Text(hasTokenEdited))
+	model.must(answer.Done())
+	h.waitForEdit(2)
+	wantText(t, "file after another edit", h.write(want), want)
+	h.pick("Accept spark's edit")
+	h.wantInLog(`"command":"spark-lsp.accept"},"id"`, 1)
+	h.input(" a")
+	waitFor(t, "the menu, or that there is none", func() bool {
+		screen := h.screen()
+		return strings.Contains(screen, "with spark") || strings.Contains(screen, "No code actions")
+	})
+	if strings.Contains(h.screen(), "Take spark's edit back") {
+		t.Error("an accepted edit can be taken back")
+	}
+	h.input("\x1b")
+	h.quit()
+}
+
+// helixNextEdit makes the same change twice and asks by name for the next place, as Helix's list of commands does: with
+// no arguments.
+func helixNextEdit(t *testing.T, run *editorRun) {
+	run.offline()
+	path := filepath.Join(run.workspace, "next.go")
+	original := "package http\n\nvar a = fetch(1)\nvar b = fetch(2)\nvar c = fetch(3)\n"
+	if err := os.WriteFile(path, []byte(original), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h := startHelix(t, run, path)
+	for range 2 {
+		h.input("/fetch\rcload")
+		h.leaveInsertMode()
+	}
+	h.input(":lsp-workspace-command spark-lsp.next\r")
+	h.wantOnScreen("next edit at next.go:5, fetch → load")
+	h.quit()
+}
+
+// helixHealth asks Helix what the page tells to ask.
+func helixHealth(t *testing.T, run *editorRun) {
+	run.follow(t, helixPage)
+	cmd := exec.Command(run.editor, "--health", "go")
+	cmd.Env = run.env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if !regexp.MustCompile(`✓\S* spark: .*` + regexp.QuoteMeta(run.binary)).Match(out) {
+		t.Errorf("no tick for spark-lsp:\n%s", out)
+	}
 }
 
 // helixTyping goes on typing, above the edit and then below it, while the model writes.
@@ -225,6 +308,35 @@ func (h *helix) editWithSpark() {
 	h.wantOnScreen("Edit with spark")
 	h.input("\r")
 	h.wantInLog(command, before+1)
+}
+
+// pick chooses an entry of the menu of code actions by moving down from the first one, which is selected.
+func (h *helix) pick(title string) {
+	h.t.Helper()
+	h.input(" a")
+	h.wantOnScreen(title)
+	const selected = 0xffffff // the ground of the selected entry in Helix's own theme
+	h.terminal.Lock()
+	columns, rows := h.terminal.Size()
+	row, column := -1, 0
+	for y := range rows {
+		line := make([]rune, columns)
+		for x := range line {
+			line[x] = h.terminal.Cell(x, y).Char
+		}
+		if at := strings.Index(string(line), title); at >= 0 {
+			row, column = y, len([]rune(string(line)[:at]))
+		}
+	}
+	first := row
+	for first > 0 && h.terminal.Cell(column, first).BG != selected {
+		first--
+	}
+	h.terminal.Unlock()
+	if row < 0 || h.terminal.Cell(column, first).BG != selected {
+		h.t.Fatalf("no menu with %q and a selected entry above it", title)
+	}
+	h.input(strings.Repeat(ctrlN, row-first) + "\r")
 }
 
 // waitForEdit returns when the server has said that its n-th edit, from 1, is at its end.

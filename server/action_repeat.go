@@ -50,8 +50,8 @@ func (s *Server) repeatCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, er
 		}
 	}
 	uri := a.URI
-	if focus := s.focus.Load(); uri == "" && focus != nil {
-		uri = *focus
+	if uri == "" {
+		uri = s.focused()
 	}
 	doc, ok := snap.Get(uri)
 	if !ok && a.URI != "" {

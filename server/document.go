@@ -94,6 +94,9 @@ func (s *Server) changed(c lsp.Change) {
 			}
 		}
 	}
+	if c.Before != nil && c.After != nil && !ours {
+		s.typed.Store(&d.uri)
+	}
 	d.log.changed(c, ours) // before anybody sees the document's new version
 	d.moveLocked()
 	d.mu.Unlock()

@@ -137,6 +137,17 @@ func (s *Server) didFocus(_ *lsp.Snapshot, p *struct {
 	return nil
 }
 
+// focused is the URI of the document that a command without arguments means: the one that the user looks at, as far as
+// the editor tells of it; most do not, and there it is the one that was typed in last.
+func (s *Server) focused() string {
+	for _, p := range []*string{s.focus.Load(), s.typed.Load()} {
+		if p != nil && *p != "" {
+			return *p
+		}
+	}
+	return ""
+}
+
 // nextCommand answers with the next edit, for shells that show it. It serves those who ask by hand, so what was
 // refused before may come again. Without arguments, as a command picker calls it, it says in a message what the next
 // edit in the document in focus would be.
@@ -150,8 +161,8 @@ func (s *Server) nextCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, erro
 		}
 	}
 	uri := a.URI
-	if focus := s.focus.Load(); uri == "" && focus != nil {
-		uri = *focus
+	if uri == "" {
+		uri = s.focused()
 	}
 	doc, ok := snap.Get(uri)
 	if !ok && a.URI != "" {

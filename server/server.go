@@ -75,6 +75,7 @@ type Server struct {
 	tally          tally
 	firstText      atomic.Int64           // how long the model takes to its first text, nanoseconds; 0 before it is known
 	focus          atomic.Pointer[string] // URI of the document in focus, nil or "" when unknown
+	typed          atomic.Pointer[string] // URI of the document that the user changed last
 	activity       activity
 
 	models   models
