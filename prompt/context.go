@@ -261,10 +261,10 @@ func quietPath(p string) string {
 	return p
 }
 
-// elementFor is a tag that a text cannot close: what another file says must not pass for something of ours.
+// elementFor is a tag that a text can neither open nor close: what another file says must not pass for something of ours.
 func elementFor(tag, text string) string {
 	t := tag
-	for n := 2; strings.Contains(text, "</"+t+">"); n++ {
+	for n := 2; strings.Contains(text, "<"+t) || strings.Contains(text, "</"+t); n++ {
 		t = fmt.Sprintf("%s%d", tag, n)
 	}
 	return t

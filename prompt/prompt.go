@@ -178,11 +178,12 @@ func Completion(in Input) Prompt {
 		w.context(true, 0, nil)
 	}
 	behind := in.Text.LineEnd(lineAt(in.Text, in.Cursor)) // behind the cursor's line
-	if behind-in.Cursor > bytesPerToken*below {
+	long := behind-in.Cursor > bytesPerToken*below
+	if long {
 		behind = cutBehind(in.Text, in.Cursor, below)
 	}
 	start, end := in.around(in.Cursor, behind, above, below)
-	if next := in.Text.Slice(behind, end); strings.TrimSpace(next) != "" {
+	if next := in.Text.Slice(behind, end); !long && strings.TrimSpace(next) != "" {
 		text := strings.TrimPrefix(modelText(next), "\n")
 		tag := elementFor("below", text)
 		fmt.Fprintf(&w.b, "<%s>\n", tag)

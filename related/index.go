@@ -136,14 +136,6 @@ func (x *Index) Definitions(q Query, most int) []Found {
 	}
 	weights := nameWeights(q.Text, q.Cursor)
 
-	scores := map[ref]float64{}
-	why := map[ref]string{}
-	give := func(r ref, score float64, reason string) {
-		if score > scores[r] {
-			why[r] = reason
-		}
-		scores[r] = max(scores[r], score) + min(scores[r], score)/4
-	}
 	locality := func(f *file) float64 {
 		switch {
 		case imported[f]:
@@ -158,6 +150,20 @@ func (x *Index) Definitions(q Query, most int) []Found {
 		return 0.2
 	}
 	related := func(f *file) bool { return f.path != q.Path && (f.family == fam || fam == generic) }
+	inScope := func(r ref) bool { // Go: a small letter keeps a name in its package
+		return fam != golang || r.file.dir == dir || isUpper(r.file.defs[r.n].Name[0])
+	}
+	scores := map[ref]float64{}
+	why := map[ref]string{}
+	give := func(r ref, score float64, reason string) {
+		if !inScope(r) {
+			return
+		}
+		if score > scores[r] {
+			why[r] = reason
+		}
+		scores[r] = max(scores[r], score) + min(scores[r], score)/4
+	}
 	type named struct {
 		name   string
 		weight float64
@@ -182,8 +188,8 @@ func (x *Index) Definitions(q Query, most int) []Found {
 			if len(refs) > tooCommon && l < 1 {
 				continue
 			}
-			if fam == golang && r.file.dir != dir && (l < 1 && r.file.defs[r.n].Owner == "" || !isUpper(n.name[0])) {
-				continue // not in scope
+			if fam == golang && l < 1 && r.file.defs[r.n].Owner == "" {
+				continue // not without an import
 			}
 			give(r, n.weight*l/math.Sqrt(float64(len(refs))), "defines "+n.name+", which is named near the cursor")
 		}
@@ -235,9 +241,6 @@ func (x *Index) Definitions(q Query, most int) []Found {
 			return
 		}
 		for n, d := range f.defs {
-			if fam == golang && f.dir != dir && (d.Name[0] < 'A' || d.Name[0] > 'Z') {
-				continue
-			}
 			alike := 0.0
 			parts := subwords(d.Name)
 			for _, p := range parts {
@@ -256,13 +259,37 @@ func (x *Index) Definitions(q Query, most int) []Found {
 	}
 
 	var out []Found
+	told := map[ref]bool{}
 	for _, r := range ranked(scores) {
 		if len(out) == most {
 			break
 		}
-		out = append(out, Found{r.file.defs[r.n], r.file.path, why[r], scores[r]})
+		reason := why[r]
+		if whole, ok := r.file.bodyWith(r.n); ok { // the type says it, and what there is beside it
+			r = ref{r.file, whole}
+		}
+		if told[r] {
+			continue
+		}
+		told[r] = true
+		out = append(out, Found{r.file.defs[r.n], r.file.path, reason, scores[r]})
 	}
 	return out
+}
+
+// bodyWith finds the type whose text shows a member's line.
+func (f *file) bodyWith(member int) (n int, ok bool) {
+	d := &f.defs[member]
+	if d.Owner == "" || d.Type {
+		return 0, false
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(d.Text), "\n")
+	for n := member - 1; n >= 0; n-- {
+		if t := &f.defs[n]; t.Type && t.Name == d.Owner {
+			return n, strings.Contains(t.Text, line)
+		}
+	}
+	return 0, false
 }
 
 // ranked lists references, the best first and always in the same order.

@@ -167,7 +167,7 @@ class Store {
  public:
   int count(int from) const;
 };
-`, "include/store.h Store, include/store.h Store.count"},
+`, "include/store.h Store"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x, q := indexOf(t, tt.files)

@@ -312,8 +312,11 @@ func (o *outliner) line(n, indent int, s string) {
 				name = words[2]
 			}
 		}
-		o.add(n, name, "", key != "namespace" && key != "mod" && key != "module" && key != "defmodule")
-		if key != "namespace" && key != "typedef" {
+		if key == "namespace" {
+			return // its name alone says nothing
+		}
+		o.add(n, name, "", key != "mod" && key != "module" && key != "defmodule")
+		if key != "typedef" {
 			o.scopes = append(o.scopes, scope{indent, name})
 		}
 	case funcWords[key]:
@@ -397,21 +400,9 @@ func (o *outliner) add(n int, name, owner string, isType bool) {
 	}
 	end := n + 1
 	base := indentOf(o.lines[n])
+	var text string
 	if isType {
-		for end < len(o.lines) && end-n < maxBody {
-			l := o.lines[end]
-			t := strings.TrimLeft(l, " \t")
-			if t != "" && indentOf(l) <= base && !closer(t) {
-				break
-			}
-			end++
-			if t != "" && indentOf(l) <= base && t[0] != '{' {
-				break
-			}
-		}
-		if strings.Contains(o.lines[n], "{") && strings.HasSuffix(strings.TrimRight(o.lines[n], " ;,"), "}") || o.family == golang && !strings.HasSuffix(o.lines[n], "{") {
-			end = n + 1
-		}
+		text = o.body(n, base)
 	} else {
 		depth := parens(o.lines[n])
 		for end < len(o.lines) && end-n < maxSignature && depth > 0 {
@@ -419,17 +410,53 @@ func (o *outliner) add(n int, name, owner string, isType bool) {
 			end++
 		}
 	}
-	for end > n+1 && strings.TrimSpace(o.lines[end-1]) == "" {
-		end--
-	}
-	text := strings.Join(o.lines[n:end], "\n")
 	if !isType {
-		text = strings.TrimRight(text, " {\t")
+		text = strings.TrimRight(strings.Join(o.lines[n:end], "\n"), " {\t")
 	}
 	if len(text) > 1600 {
 		text = strings.ToValidUTF8(text[:1600], "")
 	}
 	o.found = append(o.found, Definition{strings.Clone(name), strings.Clone(owner), n + 1, isType, strings.Clone(text) + "\n"})
+}
+
+// body is what a type consists of: its own lines, and those one step deeper without the bodies of what they begin.
+func (o *outliner) body(n, base int) string {
+	first := strings.TrimRight(o.lines[n], " \t")
+	open := strings.HasSuffix(first, "{") || strings.HasSuffix(first, ":") || o.family != golang && !strings.HasSuffix(first, ";") && !strings.HasSuffix(first, "}")
+	if !open {
+		return first
+	}
+	kept := []string{first}
+	step := 0 // the indentation of members
+	for i := n + 1; i < len(o.lines) && i < n+20*maxBody && len(kept) < maxBody; i++ {
+		l := strings.TrimRight(o.lines[i], " \t")
+		t := strings.TrimLeft(l, " \t")
+		if t == "" {
+			continue
+		}
+		if o.family == cfamily && strings.HasSuffix(t, ":") {
+			continue // public:
+		}
+		indent := indentOf(l)
+		if indent <= base {
+			if t[0] == '{' && len(kept) == 1 {
+				kept = append(kept, l)
+				continue
+			}
+			if t[0] == '}' || t[0] == ')' {
+				kept = append(kept, l)
+			}
+			break
+		}
+		if step == 0 {
+			step = indent
+		}
+		if indent > step && o.family != golang || strings.Trim(t, "{}();,") == "" {
+			continue
+		}
+		kept = append(kept, strings.TrimRight(l, " {"))
+	}
+	return strings.Join(kept, "\n")
 }
 
 func parens(line string) int { return strings.Count(line, "(") - strings.Count(line, ")") }
