@@ -72,6 +72,11 @@ func nextStart(d Lines, n int) int {
 // CommentAt finds the spark comment that a selection means: the first one that a line of [first, last] belongs to,
 // else the one directly above. Consecutive spark comments are one instruction.
 func CommentAt(d Lines, first, last int) (Comment, bool) {
+	// The menu asks this at every place, and mostly there is none far and wide.
+	from, to := max(first-maxCommentLines, 0), min(last+maxCommentLines, d.LineCount()-1)
+	if from <= to && nextSpark(d.Slice(d.LineStart(from), d.LineEnd(to)), 0) < 0 {
+		return Comment{}, false
+	}
 	for n := max(first-1, 0); n <= last && n < d.LineCount(); n++ {
 		c, ok := lineComment(d, n)
 		if !ok {
@@ -84,19 +89,33 @@ func CommentAt(d Lines, first, last int) (Comment, bool) {
 	return Comment{}, false
 }
 
-// Comments are all spark comments of a document, in its order.
+// Comments are all spark comments of a document, in its order. It is asked for with every menu, so only the lines that
+// say "spark:" are looked at.
 func Comments(d Lines) []Comment {
 	var list []Comment
-	for n := 0; n < d.LineCount(); n++ {
-		if !strings.Contains(strings.ToLower(lineText(d, n)), "spark:") {
-			continue
-		}
+	text := d.Slice(0, d.Len())
+	for at := nextSpark(text, 0); at >= 0; at = nextSpark(text, at+1) {
+		n := lineAt(d, at)
 		if c, ok := CommentAt(d, n, n); ok && (len(list) == 0 || c.Start >= list[len(list)-1].End) {
 			list = append(list, c)
-			n = max(n, lineAt(d, c.End)-1)
 		}
 	}
 	return list
+}
+
+// nextSpark is the offset of the next "spark:" at or behind from, -1 for none.
+func nextSpark(text string, from int) int {
+	for at := from; at < len(text); at++ {
+		i := strings.IndexByte(text[at:], ':')
+		if i < 0 {
+			return -1
+		}
+		at += i
+		if start := at - len("spark"); start >= from && strings.EqualFold(text[start:at], "spark") {
+			return start
+		}
+	}
+	return -1
 }
 
 // lineComment reads the run of one-line spark comments that line n belongs to.

@@ -241,7 +241,6 @@ func atStub(_ *Server, at place) (bool, string) {
 // undocumented offers documentation on the first line of a declaration that has none, and for a selection that begins
 // with one.
 func undocumented(_ *Server, at place) (bool, string) {
-	n := at.doc.Text.LineAt(at.start)
-	d, ok := prompt.DeclarationAt(at.doc.Text, n)
-	return ok && d.Line == n && !prompt.Documented(at.doc.Text, d), ""
+	d, ok := prompt.DeclarationOn(at.doc.Text, at.doc.Text.LineAt(at.start))
+	return ok && !prompt.Documented(at.doc.Text, d), ""
 }

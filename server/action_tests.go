@@ -98,9 +98,8 @@ func testable(s *Server, at place) (bool, string) {
 	if selects(at.doc.Text, at.start, at.end) {
 		return selected(s, at)
 	}
-	n := at.doc.Text.LineAt(at.start)
-	d, ok := prompt.DeclarationAt(at.doc.Text, n)
-	return ok && d.Line == n, ""
+	_, ok = prompt.DeclarationOn(at.doc.Text, at.doc.Text.LineAt(at.start))
+	return ok, ""
 }
 
 // writeTests writes tests for what is selected into the file where they belong. In Rust that is the file itself, and

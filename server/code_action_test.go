@@ -1,0 +1,99 @@
+package server
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.lsp.dev/protocol"
+	"go.uber.org/zap"
+
+	"github.com/spark-lsp/spark-lsp/lsp"
+	"github.com/spark-lsp/spark-lsp/prompt"
+)
+
+// TestEveryActionIsWhole: an action is a row, an instruction, a scenario and the prompt that comes of it, no more and no
+// less.
+func TestEveryActionIsWhole(t *testing.T) {
+	var rows []string
+	for _, a := range actions {
+		if (a.name == "") == (a.command == "") {
+			t.Errorf("%q has a name and a command, or neither", a.title)
+		}
+		if a.command != "" && commands[a.command] == nil {
+			t.Errorf("%q runs %s, which is no command", a.title, a.command)
+		}
+		if a.name != "" {
+			rows = append(rows, a.name)
+		}
+	}
+	slices.Sort(rows)
+	if names := prompt.ActionNames(); !slices.Equal(rows, names) {
+		t.Errorf("rows have the names %v, and there are instructions for %v", rows, names)
+	}
+	for _, name := range rows {
+		for _, file := range []string{"testdata/scenarios/action/" + name + ".txtar", "prompt/testdata/golden/actions/" + name + ".txt"} {
+			if _, err := os.Stat(filepath.Join("..", filepath.FromSlash(file))); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// TestTestsOf: where tests belong, when some files are there already.
+func TestTestsOf(t *testing.T) {
+	for _, tt := range []struct{ language, file, there, want string }{
+		{"go", "/w/a/x.go", "", "/w/a/x_test.go"},
+		{"rust", "/w/src/x.rs", "", "/w/src/x.rs"},
+		{"python", "/w/a/x.py", "", "/w/a/test_x.py"},
+		{"python", "/w/a/x.py", "/w/tests", "/w/tests/test_x.py"},
+		{"python", "/w/a/x.py", "/w/a/tests /w/tests", "/w/tests/test_x.py"},
+		{"python", "/w/a/x.py", "/w/tests /w/a/x_test.py", "/w/a/x_test.py"},
+		{"typescript", "/w/a/x.ts", "", "/w/a/x.test.ts"},
+		{"typescriptreact", "/w/a/x.tsx", "/w/a/x.spec.tsx", "/w/a/x.spec.tsx"},
+		{"javascript", "/w/a/x.js", "/w/a/__tests__", "/w/a/__tests__/x.test.js"},
+		{"javascript", "/w/a/x.js", "/w/test/x.test.js", "/w/test/x.test.js"},
+		{"java", "/w/src/main/java/org/X.java", "", "/w/src/test/java/org/XTest.java"},
+		{"java", "/w/src/main/java/X.java", "", "/w/src/test/java/XTest.java"},
+		{"java", "/w/X.java", "", "/w/XTest.java"},
+		{"markdown", "/w/x.md", "", ""},
+	} {
+		there := strings.Fields(tt.there)
+		got, ok := testsOf(tt.language, filepath.FromSlash("/w"), filepath.FromSlash(tt.file), func(name string) bool {
+			return slices.Contains(there, filepath.ToSlash(name))
+		})
+		if filepath.ToSlash(got) != tt.want || ok != (tt.want != "") {
+			t.Errorf("%s %s, with %q: %q", tt.language, tt.file, tt.there, got)
+		}
+	}
+	for file, want := range map[string]bool{
+		"a_test.go": true, "test_a.py": true, "a.test.ts": true, "ATest.java": true, "a.spec.js": true, "conftest.py": true,
+		"a.go": false, "testing.go": false, "latest.py": false,
+	} {
+		if isTest(file) != want {
+			t.Errorf("%s is taken for a test: %v", file, !want)
+		}
+	}
+}
+
+// BenchmarkCodeAction lists the menu in a large file, as some editors ask for it with every move of the cursor.
+func BenchmarkCodeAction(b *testing.B) {
+	line := "\tif err := step(ctx, \"a line of code\"); err != nil {\n\t\treturn err\n\t}\n"
+	text := "package a\n\nfunc f() error {\n" + strings.Repeat(line, 100_000/3) + "\treturn nil\n}\n"
+	s := New(Config{Log: zap.NewNop(), Engine: nil})
+	defer s.Close()
+	s.client = &lsp.Client{CodeActionLiterals: true, CodeActionDisabled: true}
+	docs := lsp.NewDocuments(lsp.UTF8)
+	docs.Open("file:///w/a.go", "go", 1, text)
+	p := &protocol.CodeActionParams{TextDocument: protocol.TextDocumentIdentifier{URI: "file:///w/a.go"}}
+	p.Range.Start.Line, p.Range.End.Line = 50_001, 50_001
+	snap := docs.Snapshot()
+	b.ReportMetric(float64(len(text))/1e6, "MB")
+	for b.Loop() {
+		if _, err := s.codeAction(b.Context(), snap, p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
