@@ -273,9 +273,6 @@ func (s *stream) between(doc Document, a, b editops.Edit, users []editops.Edit) 
 			return "", false // written anew, it would be the stream's
 		}
 	}
-	if s.mode == Final {
-		return doc.Slice(from, to), true
-	}
 	if to-from > maxMerge {
 		return "", false
 	}
