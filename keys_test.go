@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	systemkeyring "github.com/zalando/go-keyring"
+	"go.lsp.dev/protocol"
 
 	"github.com/spark-lsp/spark-lsp/session/loopback"
 )
@@ -227,6 +229,62 @@ func TestLoginReachesARunningEditor(t *testing.T) {
 			}
 			if st := model.Stats(); st.Upgrades != st.Conns || st.Refused > 0 {
 				t.Errorf("the endpoint refused somebody: %+v", st)
+			}
+		})
+	}
+}
+
+// TestKeyIsNowhereD24: an endpoint that refuses a key and repeats it in its answer, at every level of the log. The key is
+// in no log, on no stream and in nothing that the editor is told; what other users of the machine see of a process is
+// its arguments, and no key is ever one.
+func TestKeyIsNowhereD24(t *testing.T) {
+	for _, level := range []string{"debug", "info", "warn", "error"} {
+		t.Run(level, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			refused := fmt.Sprintf(`{"error":{"code":"invalid_api_key","message":"Incorrect API key provided: %s, bearer %s"}}`, loginKey, loginKey)
+			model := loopback.New(loopback.Options{Key: "another", Upgrade: func(int, *http.Request) loopback.Upgrade {
+				return loopback.Upgrade{Status: 401, Body: refused, Header: http.Header{"X-Echo": {loginKey}}}
+			}})
+			if err := model.Start("127.0.0.1:0"); err != nil {
+				t.Fatal(err)
+			}
+			defer model.Close()
+			log := filepath.Join(t.TempDir(), "log")
+			h := newHome(t, map[string]string{
+				"SPARK_BASE_URL": strings.Replace(model.URL(), "127.0.0.1", "0.0.0.0", 1), "SPARK_PROVIDER": "openai", "SPARK_LOG": log, "SPARK_LOG_LEVEL": level,
+			})
+			if code, said := h.run(loginKey, "login", "--file"); code != 0 {
+				t.Fatal(said)
+			}
+			p, _, errs := h.process("")
+			ed, end, err := startDemo(ctx, p, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const uri = "file:///a.go"
+			if err := ed.Open(uri, "go", "package a\n\n// spark: two\nvar x = 1\n"); err != nil {
+				t.Fatal(err)
+			}
+			if err := ed.Call(ctx, protocol.MethodWorkspaceExecuteCommand, map[string]any{
+				"command": "spark-lsp.edit", "arguments": []any{map[string]any{"uri": uri, "instruction": "two"}},
+			}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := ed.WaitMessage(ctx, "[key]"); err != nil {
+				t.Error(err)
+			}
+			end()
+			written, err := os.ReadFile(log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			everything := string(written) + errs.String()
+			for _, m := range ed.Log() {
+				everything += fmt.Sprintf("%s %s %v\n", m.Params, m.Result, m.Err)
+			}
+			if strings.Contains(everything, loginKey) || !strings.Contains(everything, "Incorrect API key provided: [key]") {
+				t.Errorf("D24: %s", everything)
 			}
 		})
 	}

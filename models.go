@@ -33,7 +33,7 @@ func (m *modelsCmd) Run(ctx context.Context, p process) error {
 	}
 	e := r.For(settings.Edit)
 	if e.Provider == "offline" {
-		fmt.Fprintln(p.stdout, "No endpoint is configured: the embedded engine serves. Set SPARK_API_KEY, or SPARK_PROVIDER and SPARK_BASE_URL.")
+		fmt.Fprintln(p.stdout, "No endpoint is configured: the embedded engine serves. Run 'spark-lsp login', or set SPARK_PROVIDER and SPARK_BASE_URL.")
 		return nil
 	}
 	cfg := server.EndpointConfig(r, e, versionString())

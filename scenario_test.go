@@ -72,6 +72,7 @@ import (
 //	editor policy refuse N | drop N                        what the editor does with the next N edits
 //	editor answer TITLE                                    to the question that is open
 //	editor config TEXT                                     the user's file is replaced, as editors do it
+//	editor settings JSON                                   what workspace/configuration answers from now on, all of it
 //	model  warm N | connections N | quiet
 //	model  expect completion|edit|other [TEXT...] [as NAME]      waits for the next request, and accepts it (response.created)
 //	model  silent completion|edit [TEXT...] [as NAME]      the same, without a word
@@ -681,6 +682,12 @@ func (s *stage) editor(verb string, args []string) error {
 	case "config":
 		s.writeConfig(args[0])
 		return nil
+	case "settings":
+		var all map[string]any
+		if err := json.Unmarshal([]byte(args[0]), &all); err != nil {
+			return err
+		}
+		return s.ed.SetSettings(all)
 	case "notify":
 		return s.ed.Notify(args[0], json.RawMessage(args[1]))
 	case "request":

@@ -168,7 +168,7 @@ func (s *Server) codeAction(_ context.Context, snap *lsp.Snapshot, p *protocol.C
 			offered, reason = a.offered(s, at)
 		}
 		if offered && a.model && !s.hasModel(session.Edit) {
-			offered, reason = false, "the embedded engine follows no instructions; set SPARK_API_KEY, or run 'spark-lsp loopback' to try it"
+			offered, reason = false, "the embedded engine follows no instructions; 'spark-lsp login' stores a key for a model that does"
 		}
 		if !offered && (reason == "" || !s.client.CodeActionDisabled) {
 			continue

@@ -143,7 +143,7 @@ func sentence(err error) string {
 	}
 	switch e.Kind {
 	case session.Reauthenticate:
-		return e.Error() + "; check SPARK_API_KEY or apiKey in the user file"
+		return e.Error() + "; 'spark-lsp doctor' shows which key is used, 'spark-lsp login' stores another"
 	case session.RetryAfter:
 		if e.RetryAfter > 0 {
 			return fmt.Sprintf("%s; try again in %.1f s", e.Error(), float64(e.RetryAfter)/1000)
