@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -259,19 +260,34 @@ func neovimBesideTSServer(t *testing.T, run *editorRun) {
 		return ready == 2
 	})
 
+	n.lua(nil, `warm = false
+		local c = vim.lsp.get_clients({ name = 'ts' })[1]
+		c:request('textDocument/documentSymbol', { textDocument = { uri = vim.uri_from_bufnr(0) } }, function() warm = true end)`)
+	waitFor(t, "tsserver to have read its project", func() bool { var warm bool; n.lua(&warm, `return warm`); return warm })
+
 	n.input("Goconst sum = ")
 	waitFor(t, "our ghost text", func() bool { return n.ghost() == "price * quantity;" })
 	n.input("<Tab>")
 	want := text + "const sum = price * quantity;\n"
 	wantText(t, "buffer with our text", n.buffer(want), want)
 
-	n.input("<CR>quan<C-x><C-o>") // tsserver's completion, which we announce none of beside ghost text
-	waitFor(t, "tsserver's item", func() bool {
-		var words []string
-		n.lua(&words, `return vim.tbl_map(function(item) return item.word end, vim.fn.complete_info({ 'items' }).items)`)
-		return fmt.Sprint(words) == "[quantity]" || strings.HasSuffix(n.text(), "quantity\n")
-	})
-	n.input("<C-e><Esc>gg0")
+	n.input("<CR>quan<Esc>")
+	want += "quan\n"
+	wantText(t, "buffer with the beginning of a name", n.buffer(want), want)
+	n.lua(nil, `
+		labels, completers = {}, {}
+		for _, c in ipairs(vim.lsp.get_clients({ bufnr = 0, method = 'textDocument/completion' })) do
+			table.insert(completers, c.name)
+			c:request('textDocument/completion', vim.lsp.util.make_position_params(0, c.offset_encoding), function(_, answer)
+				labels = vim.tbl_map(function(item) return item.label end, (answer or {}).items or answer or {})
+			end)
+		end`)
+	var completers, labels []string
+	waitFor(t, "tsserver's items", func() bool { n.lua(&labels, `return labels`); return len(labels) > 0 })
+	if n.lua(&completers, `return completers`); fmt.Sprint(completers) != "[ts]" || !slices.Contains(labels, "quantity") {
+		t.Errorf("completed by %q, %d items", completers, len(labels))
+	}
+	n.input("gg0")
 	n.lua(nil, `
 		titles = {}
 		vim.ui.select = function(items) titles = vim.tbl_map(function(item) return item.action.title end, items) end
