@@ -34,6 +34,9 @@ func assignments(found []Finding, line string, cut int) []Finding {
 				continue
 			}
 			value := line[start:end]
+			if c == ',' && digits(value) == 0 {
+				continue // a list of names
+			}
 			typing := cut >= 0 && start <= cut && cut <= end
 			if typing && unfinished(s, value, quoted) || isSecret(s, value, quoted) {
 				name := "secret-assignment"
@@ -236,6 +239,10 @@ var (
 		"session", "ssh", "rsa", "user", "my", "the", "x", "openai", "anthropic", "stripe", "aws", "google", "azure", "github", "write", "read", "ingest", "project", "integration")
 )
 
+// states are what is said of passwords in code without one being there.
+var states = set("required", "optional", "disabled", "enabled", "hidden", "default", "example", "unknown", "invalid", "missing", "current", "confirm", "number", "boolean",
+	"object", "visible", "masked", "redacted", "removed", "undefined", "plaintext", "encrypted", "changeme", "update", "create", "delete", "forgot", "expired", "wrong", "correct")
+
 func set(words ...string) map[string]bool {
 	m := make(map[string]bool, len(words))
 	for _, w := range words {
@@ -302,12 +309,14 @@ func isSecret(s strength, value string, quoted bool) bool {
 		case digit == len(value):
 			return quoted || len(value) >= 6
 		default:
-			return quoted && len(value) >= 12 && !strings.ContainsAny(value, "_-.")
+			return quoted && len(value) >= 6 && !strings.ContainsAny(value, "_-.") && !states[strings.ToLower(value)]
 		}
 	}
 	switch {
 	case space > 0:
 		return false
+	case len(value) >= 16 && digit >= 4 && letters >= 1 && strings.Trim(value, "0123456789abcdefABCDEF-") == "":
+		return true
 	case len(value) >= 20 && letters+digit > len(value)/2 && entropy(value) >= 3.5 && (digit >= 2 && changes(value) >= 0.12 || changes(value) >= 0.3):
 		return true
 	case len(value) >= 8 && digit >= 2 && letters >= 2 && entropy(value) >= 2.7 && changes(value) >= 0.25:

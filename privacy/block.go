@@ -35,7 +35,7 @@ func privateKeys(found []Finding, text string) []Finding {
 		if to < 0 {
 			to = keyLines(text[from:])
 		}
-		found = append(found, trimmed(text, from, from+to))
+		found = keyBody(found, text, from, from+to)
 		at = from + to
 	}
 	// An end without a beginning.
@@ -60,7 +60,7 @@ func privateKeys(found []Finding, text string) []Finding {
 				break
 			}
 		}
-		found = append(found, trimmed(text, from, to))
+		found = keyBody(found, text, from, to)
 	}
 }
 
@@ -98,22 +98,40 @@ func keyLine(line string) bool {
 	return true
 }
 
-// trimmed is the finding of a key between two places, without the white space at its ends, which is layout.
-func trimmed(text string, from, to int) Finding {
-	for from < to && (strings.IndexByte(" \t\r\n", text[from]) >= 0 || strings.HasPrefix(text[from:to], `\n`) || strings.HasPrefix(text[from:to], `\r`)) {
-		if text[from] == '\\' {
-			from++
+// keyBody appends the lines of a key between two places, each as a finding of its own: a prompt may put a mark of its own
+// between two of them, and a window may show some of them only.
+func keyBody(found []Finding, text string, from, to int) []Finding {
+	for from < to {
+		end := to
+		if n := strings.IndexByte(text[from:to], '\n'); n >= 0 {
+			end = from + n
 		}
-		from++
+		if f := trimmed(text, from, end); f.Start < f.End && !(text[f.Start] == '<' && text[f.End-1] == '>') {
+			found = append(found, f)
+		}
+		from = end + 1
+	}
+	return found
+}
+
+// trimmed is the finding of a part of a key between two places in a line, without what is layout or a string's quotes.
+func trimmed(text string, from, to int) Finding {
+	for from < to {
+		if strings.HasPrefix(text[from:to], `\n`) || strings.HasPrefix(text[from:to], `\r`) {
+			from += 2
+		} else if strings.IndexByte(" \t\r\n\"'`#*;,", text[from]) >= 0 || text[from] == '/' && from+1 < to && text[from+1] == '/' {
+			from++
+		} else {
+			break
+		}
 	}
 	for from < to {
-		switch {
-		case strings.IndexByte(" \t\r\n", text[to-1]) >= 0:
-			to--
-		case strings.HasSuffix(text[from:to], `\n`) || strings.HasSuffix(text[from:to], `\r`):
+		if strings.HasSuffix(text[from:to], `\n`) || strings.HasSuffix(text[from:to], `\r`) {
 			to -= 2
-		default:
-			return Finding{"private-key", from, to}
+		} else if strings.IndexByte(" \t\r\n\"'`;,", text[to-1]) >= 0 || strings.HasSuffix(text[from:to], `" +`) {
+			to--
+		} else {
+			break
 		}
 	}
 	return Finding{"private-key", from, to}

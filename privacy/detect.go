@@ -31,17 +31,17 @@ var ownRules = []rule{
 	{name: "url-credentials", keywords: []string{"://"}, expr: `[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'"<>{}$%]*:([^\s@/'"<>{}$]{3,})@`,
 		accept: func(s string) bool { return isSecret(certain, s, true) }},
 	{name: "authorization-header", keywords: []string{"bearer", "basic ", "authorization"}, entropy: 3,
-		expr: `(?i)\b(?:bearer|basic|token)\s+([a-z0-9._~+/-]{12,}={0,2})`, accept: func(s string) bool { return digits(s) >= 2 }},
+		expr: `(?i)\b(?:bearer|basic|token)\s+([a-z0-9._~+/-]{12,}={0,2})`, accept: func(s string) bool { return digits(s) >= 2 || changes(s) >= 0.3 }},
 	{name: "curl-user", keywords: []string{"curl"}, expr: `\bcurl\b.*?\s(?:-u|--user)[ =]?['"]?[^\s'":]+:([^\s'"]{3,})`},
 	{name: "password-hash", keywords: []string{"$2a$", "$2b$", "$2y$", "$apr1$", "$1$", "$5$", "$6$", "$argon2", "$scrypt$", "pbkdf2"},
 		expr: `\$(?:2[aby]\$\d\d\$[./A-Za-z0-9]{40,}|(?:apr1|1|5|6)\$[^\s:'"]{20,}|argon2\w*\$[^\s:'"]{20,}|scrypt\$[^\s:'"]{20,})|pbkdf2[\w:-]*\$[^\s:'"]{20,}`},
 	{name: "signed-url", keywords: []string{"sig=", "signature="}, entropy: 3, expr: `(?i)[?&;](?:sig|x-amz-signature|x-goog-signature|signature)=([a-z0-9%+/=_-]{24,})`},
 	{name: "prefixed-token", entropy: 3, keywords: []string{"sk-", "sk_", "gsk_", "csk-", "xai-", "r8_", "figd_", "tskey-", "whsec_", "sbp_", "sb_secret_", "dckr_pat_",
 		"gocspx-", "ya29.", "atatt3", "nfp_", "tvly-", "fw_", "ctp_", "rnd_", "vercel_", "supabase_", "sl.", "key-", "nrak-", "glpat-", "xoxb-", "xoxp-", "xoxe", "npm_", "ghp_", "github_pat_"},
-		expr: `\b((?:sk[-_]|gsk_|csk-|xai-|r8_|figd_|tskey-|whsec_|sbp_|sb_secret_|dckr_pat_|GOCSPX-|ya29\.|ATATT3|nfp_|tvly-|fw_|ctp_|rnd_|vercel_|supabase_|sl\.|key-|NRAK-|glpat-|xox[a-z]{1,2}[-.]|npm_|ghp_|github_pat_)[A-Za-z0-9_.+/=-]*[0-9][A-Za-z0-9_.+/=-]{15,})`},
-	{name: "telegram-bot-token", keywords: []string{":aa"}, expr: `\b([0-9]{8,10}:AA[\w-]{32,33})`},
+		expr: `(?:^|[^0-9A-Za-z])((?:sk[-_]|gsk_|csk-|xai-|r8_|figd_|tskey-|whsec_|sbp_|sb_secret_|dckr_pat_|GOCSPX-|ya29\.|ATATT3|nfp_|tvly-|fw_|ctp_|rnd_|vercel_|supabase_|sl\.|key-|NRAK-|glpat-|xox[a-z]{1,2}[-.]|npm_|ghp_|github_pat_)[A-Za-z0-9_.+/=-]*[0-9][A-Za-z0-9_.+/=-]{15,})`},
+	{name: "telegram-bot-token", keywords: []string{":aa"}, expr: `(?:^|[^0-9A-Za-z])([0-9]{8,10}:AA[\w-]{32,33})`},
 	{name: "discord-bot-token", expr: `[MNO][A-Za-z\d_-]{23,25}\.[\w-]{6}\.[\w-]{27,38}`, entropy: 4},
-	{name: "mailchimp-key", keywords: []string{"-us1", "-us2", "-us3", "-us4", "-us5", "-us6", "-us7", "-us8", "-us9"}, expr: `\b([0-9a-f]{32}-us\d{1,2})\b`},
+	{name: "mailchimp-key", keywords: []string{"-us1", "-us2", "-us3", "-us4", "-us5", "-us6", "-us7", "-us8", "-us9"}, expr: `(?:^|[^0-9A-Za-z])([0-9a-f]{32}-us\d{1,2})`},
 	{name: "firebase-key", keywords: []string{":apa91b"}, expr: `AAAA[A-Za-z0-9_-]{7}:APA91b[A-Za-z0-9_-]{100,}`},
 }
 
@@ -161,6 +161,9 @@ func (d *detector) line(found []Finding, line string, cut int) []Finding {
 		}
 	}
 	found = d.runs(found, line, cut)
+	if f, ok := typedInURL(line, cut); ok {
+		found = append(found, f)
+	}
 	return found[:from+len(merge(found[from:]))]
 }
 
@@ -198,19 +201,23 @@ func (d *detector) runs(found []Finding, line string, cut int) []Finding {
 			i++
 		}
 		run := line[start:i]
+		if n := strings.IndexByte(run, '='); n >= 0 && strings.Trim(run[n:], "=") != "" {
+			i = start + n + 1 // NAME=value
+			run = run[:n]
+		}
 		typing := cut >= 0 && start <= cut && cut <= i
 		if half(run) || typing && (beginsToken(run, cut-start) || cut > start && opensSecret(line[:start])) {
-			found = append(found, Finding{"unfinished-token", start, i})
+			found = append(found, Finding{"unfinished-token", start, start + len(run)})
 			continue
 		}
 		if len(run) < shortest {
 			continue
 		}
 		for _, n := range d.onRuns {
-			found = d.match(found, n, line, start, min(i+1, len(line)))
+			found = d.match(found, n, line, start, min(start+len(run)+1, len(line)))
 		}
 		if looksRandom(run) && !isDigest(line[:start], run) {
-			found = append(found, Finding{"high-entropy", start, i})
+			found = append(found, Finding{"high-entropy", start, start + len(run)})
 		}
 	}
 	return found
@@ -236,11 +243,11 @@ var tokenPrefixes = []string{
 // half reports whether a word is what somebody has typed of a token before they paused: it begins like one, and goes
 // on like nothing else.
 func half(run string) bool {
-	if len(run) < 11 {
+	if len(run) < 10 {
 		return false
 	}
 	for _, p := range tokenPrefixes {
-		if rest, ok := strings.CutPrefix(run, p); ok && len(rest) >= 8 && digits(rest) >= 2 && changes(rest) >= 0.3 {
+		if rest, ok := strings.CutPrefix(run, p); ok && len(rest) >= 7 && (digits(rest) > 0 && changes(rest) >= 0.25 || changes(rest) >= 0.4) {
 			return true
 		}
 	}
@@ -267,10 +274,34 @@ func opensSecret(before string) bool {
 			return true
 		}
 	}
-	if i := strings.LastIndex(before, "://"); i >= 0 && strings.HasSuffix(before, ":") && len(before) > i+3 {
-		return !strings.ContainsAny(before[i+3:], " /@\"'") // scheme://user:
-	}
 	return false
+}
+
+// typedInURL finds the password in which somebody types: scheme://user:pass, before the "@" is there. Digits alone are a
+// port.
+func typedInURL(line string, cut int) (f Finding, ok bool) {
+	if cut < 0 {
+		return f, false
+	}
+	before := line[:cut]
+	i := strings.LastIndex(before, "://")
+	if i < 0 || cut-i > 300 {
+		return f, false
+	}
+	colon := strings.IndexByte(before[i+3:], ':')
+	if colon < 0 {
+		return f, false
+	}
+	start, end := i+3+colon+1, cut
+	const stops = " \t\"'`@/<>{}"
+	for end < len(line) && strings.IndexByte(stops, line[end]) < 0 {
+		end++
+	}
+	value := line[start:end]
+	if strings.ContainsAny(before[i+3:], stops) || strings.Trim(value, "0123456789") == "" {
+		return f, false
+	}
+	return Finding{"unfinished-token", start, end}, true
 }
 
 func hasFold(s, small string) bool {

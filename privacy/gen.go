@@ -33,6 +33,14 @@ var keywords = map[string][]string{
 	"cloudflare-origin-ca-key": {"v1.0-"}, "intra42-client-secret": {"s-s4t2"},
 }
 
+// groupBefore makes a group of an expression, but for what stands at its end.
+func groupBefore(expr, end string) string {
+	if rest, ok := strings.CutSuffix(expr, end); ok {
+		return "(" + rest + ")" + end
+	}
+	return "(" + expr + ")"
+}
+
 func main() {
 	if len(os.Args) != 3 {
 		log.Fatal("usage: go run gen.go gitleaks.toml version")
@@ -60,6 +68,16 @@ func main() {
 		expr := strings.ReplaceAll(r.Regex, `(?:[\x60'"\s;]|\\[nr]|$)`, `(?:[^0-9A-Za-z_]|$)`)
 		// What may stand before a name decides nothing, and costs most of the time.
 		expr = strings.ReplaceAll(expr, `[\w.-]{0,50}?`, "")
+		// A word ends at an underscore, as in the name of a file.
+		if rest, ok := strings.CutPrefix(expr, `\b`); ok {
+			if !strings.HasPrefix(rest, "(") || strings.HasPrefix(rest, "(?") {
+				rest = groupBefore(rest, `\b`)
+			}
+			expr = `(?:^|[^0-9A-Za-z])` + rest
+		}
+		if rest, ok := strings.CutSuffix(expr, `\b`); ok {
+			expr = rest + `(?:[^0-9A-Za-z]|$)`
+		}
 		if _, err := regexp.Compile(expr); err != nil {
 			log.Fatal(r.ID, err)
 		}

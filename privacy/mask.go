@@ -28,6 +28,7 @@ type Masker struct {
 	key   [32]byte
 	seed  maphash.Seed
 	allow allowance
+	seams []string
 
 	given  atomic.Int64 // placeholders given out; as long as there are none, nothing comes back
 	values sync.Map     // placeholder -> secret
@@ -38,6 +39,7 @@ type Masker struct {
 	lines [2]map[uint64][]Finding // by the line's hash, the older half second
 	texts map[uint64]masked       // large texts, by hash
 	known known
+	typed typed
 }
 
 // name is a secret's placeholder and when it was last used.
@@ -61,10 +63,18 @@ const (
 	maxKnown   = 1 << 10
 )
 
-// NewMasker returns a Masker that lets pass what allow names: rules by their name, and values, in which a star stands
-// for anything.
-func NewMasker(allow ...string) *Masker {
-	m := &Masker{seed: maphash.MakeSeed(), allow: newAllowance(allow), names: map[string]*name{}, texts: map[uint64]masked{}}
+// MaskOptions say what a Masker works on.
+type MaskOptions struct {
+	// Allow is let pass: rules by their name, and values, in which a star stands for anything.
+	Allow []string
+	// Seams are texts that a prompt puts into the middle of a line of the user's: what stands before and behind one is
+	// looked at as one line too.
+	Seams []string
+}
+
+// NewMasker returns a Masker that knows no secret yet.
+func NewMasker(o MaskOptions) *Masker {
+	m := &Masker{seed: maphash.MakeSeed(), allow: newAllowance(o.Allow), seams: o.Seams, names: map[string]*name{}, texts: map[uint64]masked{}}
 	m.lines[0], m.lines[1] = map[uint64][]Finding{}, map[uint64][]Finding{}
 	rand.Read(m.key[:]) // never fails
 	return m
@@ -82,7 +92,7 @@ func (m *Masker) Mask(text string) string {
 		return m.replace(text, m.find(text, -1))
 	}
 	h := maphash.String(m.seed, text)
-	if t, ok := m.texts[h]; ok && t.known == m.known.count {
+	if t, ok := m.texts[h]; ok && t.known == m.known.count+m.typed.count && len(m.typed.list) == 0 {
 		m.touch(t.text)
 		return t.text
 	}
@@ -90,7 +100,7 @@ func (m *Masker) Mask(text string) string {
 	if len(m.texts) >= maxTexts {
 		clear(m.texts)
 	}
-	m.texts[h] = masked{out, m.known.count}
+	m.texts[h] = masked{out, m.known.count + m.typed.count}
 	return out
 }
 
@@ -149,20 +159,72 @@ func (m *Masker) find(text string, cut int) []Finding {
 		at = end + 1
 	}
 	found = blocks(found, text)
+	for _, seam := range m.seams {
+		found = across(d, found, text, seam)
+	}
 	found = placeholders(found, text)
+	if cut >= 0 {
+		m.typed.note(found, text, cut, m.clock)
+	}
 	found = slices.DeleteFunc(merge(found), func(f Finding) bool { return f.Start >= f.End || m.allow.lets(f, text) })
 	for _, f := range found {
 		if cut < f.Start || cut > f.End {
 			m.known.learn(f.Rule, text[f.Start:f.End])
 		}
 	}
+	n := len(found)
 	if m.known.count > 0 {
-		n := len(found)
-		if found = m.known.find(found, text); len(found) > n {
-			found = merge(found)
-		}
+		found = m.known.find(found, text)
+	}
+	if found = m.typed.find(found, text, m.clock); len(found) > n {
+		found = merge(found)
 	}
 	return found
+}
+
+// across appends the two parts of each secret that a seam has cut in two.
+func across(d *detector, found []Finding, text, seam string) []Finding {
+	for at := 0; ; {
+		i := strings.Index(text[at:], seam)
+		if i < 0 {
+			return found
+		}
+		left, right := at+i, at+i+len(seam)
+		at = right
+		from := strings.LastIndexByte(text[:left], '\n') + 1
+		to := len(text)
+		if n := strings.IndexByte(text[right:], '\n'); n >= 0 {
+			to = right + n
+		}
+		for _, f := range d.line(nil, text[from:left]+text[right:to], -1) {
+			if a, b := from+f.Start, right+from+f.End-left; a < left && b > right {
+				found = append(found, Finding{f.Rule, a, left}, Finding{f.Rule, right, b})
+			}
+		}
+	}
+}
+
+// Known counts the secrets that are masked wherever they stand. When it has grown, what was masked before may hold one.
+func (m *Masker) Known() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.known.count + m.typed.count
+}
+
+// Learn looks for secrets that only their surroundings give away, the lines of a key and the values of a manifest, so
+// that they are masked where a prompt shows a passage without those.
+func (m *Masker) Learn(text string) {
+	found := blocks(nil, text)
+	if len(found) == 0 {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, f := range found {
+		if !m.allow.lets(f, text) {
+			m.known.learn(f.Rule, text[f.Start:f.End])
+		}
+	}
 }
 
 // line finds the secrets of a line that was not seen lately; all others are known. m.mu is held.
@@ -295,14 +357,6 @@ type known struct {
 
 // learn remembers a secret that is long and strange enough not to be a word of the program too.
 func (k *known) learn(rule, secret string) {
-	if rule == "private-key" {
-		for line := range strings.Lines(secret) {
-			if line = strings.Trim(line, " \t\r\n\"'`+,;#*\\"); len(line) >= 16 {
-				k.add(line)
-			}
-		}
-		return
-	}
 	if rule == "placeholder" || rule == "unfinished-token" || len(secret) < 8 || digits(secret) == 0 && len(secret) < 20 && !strings.ContainsAny(secret, "!@#$%^&*+/?") {
 		return
 	}
@@ -324,6 +378,19 @@ func (k *known) add(secret string) {
 	k.words[g] = append(k.words[g], secret)
 }
 
+// shortKnown is how much of a secret's beginning is masked where not all of it is there: an older state of a file shows
+// what was typed by then. Bytes.
+const shortKnown = 8
+
+// common is how many bytes a and b begin with that are the same.
+func common(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
 func (k *known) find(found []Finding, text string) []Finding {
 	for i := 0; i+7 < len(text); i++ {
 		g := gram(text[i], text[i+1], text[i+2])
@@ -331,9 +398,66 @@ func (k *known) find(found []Finding, text string) []Finding {
 			continue
 		}
 		for _, w := range k.words[g] {
-			if strings.HasPrefix(text[i:], w) {
-				found = append(found, Finding{"seen-before", i, i + len(w)})
+			if n := common(text[i:], w); n == len(w) || n >= shortKnown && (i == 0 || !isWord(text[i-1])) && digits(w[:n]) > 0 {
+				found = append(found, Finding{"seen-before", i, i + n})
 			}
+		}
+	}
+	return found
+}
+
+// typed are the latest states of secrets that somebody types: other parts of a prompt, such as the latest edits, show
+// them without the cursor that gives them away.
+type typed struct {
+	count int
+	list  []typedState
+}
+
+type typedState struct {
+	text string
+	at   int64 // Masker.clock
+}
+
+const (
+	maxTyped     = 64
+	shortTyped   = 5   // bytes: less is found in any text
+	typedForLong = 500 // texts
+)
+
+// note remembers what was found at the cursor.
+func (t *typed) note(found []Finding, text string, cut int, clock int64) {
+	for _, f := range found {
+		if f.Start > cut || f.End < cut || f.End-f.Start < shortTyped || f.End-f.Start > 4<<10 || f.Rule == "placeholder" {
+			continue
+		}
+		s := text[f.Start:f.End]
+		if slices.ContainsFunc(t.list, func(o typedState) bool { return o.text == s }) {
+			continue
+		}
+		if len(t.list) >= maxTyped {
+			t.list = t.list[1:]
+		}
+		t.list = append(slices.Clip(t.list), typedState{strings.Clone(s), clock})
+		t.count++
+	}
+}
+
+func (t *typed) find(found []Finding, text string, clock int64) []Finding {
+	for len(t.list) > 0 && t.list[0].at < clock-typedForLong {
+		t.list = t.list[1:]
+	}
+	for _, s := range t.list {
+		for at := 0; ; {
+			i := strings.Index(text[at:], s.text[:shortTyped])
+			if i < 0 {
+				break
+			}
+			at += i
+			n := common(text[at:], s.text)
+			if at == 0 || !isWord(text[at-1]) {
+				found = append(found, Finding{"unfinished-token", at, at + n})
+			}
+			at += n
 		}
 	}
 	return found

@@ -29,7 +29,7 @@ func BenchmarkMaskKeystroke(b *testing.B) {
 		b.Run(fmt.Sprintf("%dKB", size>>10), func(b *testing.B) {
 			text := source(size)
 			at := strings.Index(text[size/2:], "\n") + size/2
-			m := NewMasker()
+			m := NewMasker(MaskOptions{})
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
@@ -43,14 +43,14 @@ func BenchmarkMaskKeystroke(b *testing.B) {
 func BenchmarkMaskWindow(b *testing.B) {
 	text := source(500 << 10)
 	b.Run("cold", func(b *testing.B) {
-		NewMasker().Mask(source(64 << 10)) // expressions are compiled once in a process
+		NewMasker(MaskOptions{}).Mask(source(64 << 10)) // expressions are compiled once in a process
 		b.SetBytes(int64(len(text)))
 		for b.Loop() {
-			NewMasker().Mask(text)
+			NewMasker(MaskOptions{}).Mask(text)
 		}
 	})
 	b.Run("warm", func(b *testing.B) {
-		m := NewMasker()
+		m := NewMasker(MaskOptions{})
 		m.Mask(text)
 		b.SetBytes(int64(len(text)))
 		for b.Loop() {
@@ -58,7 +58,7 @@ func BenchmarkMaskWindow(b *testing.B) {
 		}
 	})
 	b.Run("cursor", func(b *testing.B) {
-		m := NewMasker()
+		m := NewMasker(MaskOptions{})
 		m.Mask(text)
 		b.SetBytes(int64(len(text)))
 		for b.Loop() {
@@ -68,7 +68,7 @@ func BenchmarkMaskWindow(b *testing.B) {
 }
 
 func BenchmarkUnmaskDelta(b *testing.B) {
-	m := NewMasker()
+	m := NewMasker(MaskOptions{})
 	p := m.Mask(`ghp_a1B2c3D4e5a1B2c3D4e5a1B2c3D4e5a1B2c3`)
 	for _, c := range []struct{ name, delta string }{{"plain", "\treturn fmt.Sprintf("}, {"masked", "x = " + p + ";"}} {
 		b.Run(c.name, func(b *testing.B) {
@@ -94,7 +94,7 @@ func BenchmarkFirstMask(b *testing.B) {
 }
 
 func TestUnmaskWithoutPlaceholdersDoesNotAllocate(t *testing.T) {
-	m := NewMasker()
+	m := NewMasker(MaskOptions{})
 	m.Mask(`ghp_a1B2c3D4e5a1B2c3D4e5a1B2c3D4e5a1B2c3`)
 	u := m.Unmasker()
 	if n := testing.AllocsPerRun(100, func() { u.Push("\treturn fmt.Sprintf(x)\n") }); n != 0 {

@@ -31,7 +31,7 @@ func TestMaskFindsEveryKind_D22(t *testing.T) {
 	missed := map[string]int{}
 	example := map[string]string{}
 	for range 60 {
-		m := NewMasker()
+		m := NewMasker(MaskOptions{})
 		for _, c := range canary.Plant(rng) {
 			text := "func f() {\n" + c.Text + "\n}\n"
 			out := m.Mask(text)
@@ -55,7 +55,7 @@ func TestMaskFindsEveryKind_D22(t *testing.T) {
 // What people write every day is not masked: the sources of this program, and lines that speak of secrets without
 // holding one.
 func TestMaskLetsCodeBe(t *testing.T) {
-	m := NewMasker()
+	m := NewMasker(MaskOptions{})
 	for _, line := range []string{
 		`password := os.Getenv("DB_PASSWORD")`, `if password == "" {`, `token, err := lexer.Next()`, `key := strings.ToLower(name)`, `Password string ` + "`json:\"password\"`",
 		`type="password" placeholder="Your password"`, `'password' => 'required|string',`, `primary_key = "user_id"`, `cacheKey := "user:" + id`, `maxTokens: 4096,`,
@@ -83,7 +83,7 @@ func TestMaskLetsCodeBe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range NewMasker().Find(string(data), -1) {
+		for _, f := range NewMasker(MaskOptions{}).Find(string(data), -1) {
 			t.Errorf("%s: %s: %q", name, f.Rule, data[f.Start:f.End])
 		}
 	}
@@ -103,7 +103,7 @@ func TestMaskWhileTyping_D22(t *testing.T) {
 		leaks := 0
 		secret := c.Secret[len(c.Secret)-1]
 		from := strings.LastIndex(c.Text, secret)
-		m := NewMasker()
+		m := NewMasker(MaskOptions{})
 		for n := 8; n <= len(secret); n++ {
 			cut := from + n
 			for _, after := range []string{"", c.Text[from+len(secret):]} {
@@ -131,7 +131,7 @@ func TestMaskWhileTyping_D22(t *testing.T) {
 }
 
 func TestUnmask(t *testing.T) {
-	m := NewMasker()
+	m := NewMasker(MaskOptions{})
 	secret := "ghp_" + strings.Repeat("a1B2c3D4e5", 4)[:36]
 	out := m.Mask("x = " + secret + "\n")
 	p := strings.TrimSuffix(strings.TrimPrefix(out, "x = "), "\n")
@@ -158,7 +158,7 @@ func TestUnmask(t *testing.T) {
 
 // A file that holds a placeholder of ours, by whatever accident, keeps it.
 func TestMaskKeepsLiteralPlaceholders(t *testing.T) {
-	m := NewMasker()
+	m := NewMasker(MaskOptions{})
 	secret := `password = "` + "hunter2" + `xyz9"`
 	p := m.Mask(secret)
 	text := "see " + p + "\nand " + secret
@@ -181,7 +181,7 @@ func TestMaskAllow(t *testing.T) {
 		{[]string{"unter"}, "password-assignment secret-assignment"},
 	} {
 		var rules []string
-		for _, f := range NewMasker(c.allow...).Find(text, -1) {
+		for _, f := range NewMasker(MaskOptions{Allow: c.allow}).Find(text, -1) {
 			rules = append(rules, f.Rule)
 		}
 		if got := strings.Join(rules, " "); got != c.rules {
@@ -192,10 +192,32 @@ func TestMaskAllow(t *testing.T) {
 
 // What gave itself away once is masked where nothing gives it away.
 func TestMaskSeenBefore(t *testing.T) {
-	m := NewMasker()
+	m := NewMasker(MaskOptions{})
 	m.Mask(`password = "hunter2xyz9"`)
 	if out := m.Mask("login(hunter2xyz9)"); strings.Contains(out, "hunter") {
 		t.Error(out)
+	}
+}
+
+// A mark that a prompt puts into the middle of a line does not hide what it cuts in two; one between lines of a key
+// stays where it is.
+func TestMaskAcrossSeams(t *testing.T) {
+	m := NewMasker(MaskOptions{Seams: []string{"\n<region>\n", "\n</region>\n"}})
+	text := "x := \"ghp_a1B2c3D4\n<region>\ne5F6g7H8i9J0k1L2m3N4o5P6q7R8\"\n</region>\n"
+	out := m.Mask(text)
+	if strings.Contains(out, "e5F6") || strings.Contains(out, "a1B2") || strings.Count(out, "region>") != 2 || m.Unmask(out) != text {
+		t.Errorf("%s", out)
+	}
+	var key []string
+	for _, c := range canary.Plant(rand.New(rand.NewPCG(9, 9))) {
+		if c.Kind == "openssh" {
+			key = strings.Split(c.Text, "\n")
+		}
+	}
+	text = strings.Join(key[:4], "\n") + "\n<region>\n" + strings.Join(key[4:6], "\n") + "\n</region>\n" + strings.Join(key[6:], "\n")
+	out = m.Mask(text)
+	if strings.Count(out, "\n<region>\n") != 1 || strings.Count(out, "\n</region>\n") != 1 || strings.Count(out, "SPARK_SECRET_") != 7 || m.Unmask(out) != text {
+		t.Errorf("%s", out)
 	}
 }
 
@@ -206,7 +228,7 @@ func FuzzMask(f *testing.F) {
 	}
 	f.Add("SPARK_SECRET_AAAAAAAAAA S SPARK_SPARK_SECRET_", uint8(1), uint16(4))
 	f.Fuzz(func(t *testing.T, text string, size uint8, cut uint16) {
-		m := NewMasker()
+		m := NewMasker(MaskOptions{})
 		out := m.Mask(text)
 		u := m.Unmasker()
 		var back strings.Builder

@@ -62,6 +62,12 @@ const (
 	regionClose = "</region>"
 )
 
+// Seams are the marks, with the line ends that come with them, that may stand in the middle of a line of the document:
+// a region is what the user has selected, byte for byte.
+func Seams() []string {
+	return []string{"\n" + regionOpen + "\n", "\n" + regionClose + "\n"}
+}
+
 //go:embed templates/completion.txt
 var completionRules string
 

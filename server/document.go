@@ -28,6 +28,7 @@ type document struct {
 	mu      sync.Mutex    // guards what follows; never held while the editor is called
 	doc     *lsp.Document // as the editor last told it
 	machine *delivery.Machine
+	learned learned // what of it the gate knows
 	running map[delivery.StreamID]*edit
 	recent  []versioned // the latest edits of the document, for places that were looked at before them
 	// bringing: a change of several places is on its way (see bring); no edit begins meanwhile.

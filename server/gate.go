@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -66,6 +67,7 @@ func (g *gate) Stream(ctx context.Context, req session.Request) iter.Seq2[sessio
 			return
 		}
 		m := g.s.masker()
+		g.s.learnDocuments(m)
 		g.unmasked(m, g.session.Stream(ctx, g.masked(m, req)), yield)
 	}
 }
@@ -199,21 +201,39 @@ func (g *gate) masked(m *privacy.Masker, req session.Request) session.Request {
 	req.CacheKey = g.s.shards.name(req.CacheKey)
 	if !g.fim {
 		req.FIM = session.FIM{}
-		req.Base, req.Input = maskedParts(m, req.Base), maskedParts(m, req.Input)
+		base, input := req.Base, req.Input
+		if m != nil {
+			untilKnown(m, func() { req.Base, req.Input = maskedParts(m, base), maskedParts(m, input) })
+		}
 		return req
 	}
 	req.Base, req.Input = nil, nil
-	if m == nil {
-		return req
+	if fim := req.FIM; m != nil {
+		untilKnown(m, func() { req.FIM = maskedFIM(m, fim) })
 	}
-	f := &req.FIM
+	return req
+}
+
+// untilKnown masks again when masking has found a secret: it may stand, without what gave it away, in what was masked
+// before.
+func untilKnown(m *privacy.Masker, mask func()) {
+	for {
+		before := m.Known()
+		if mask(); m.Known() == before {
+			return
+		}
+	}
+}
+
+// maskedFIM masks a view of a document.
+func maskedFIM(m *privacy.Masker, f session.FIM) session.FIM {
 	f.Path = m.Mask(f.Path)
 	f.Extra = slices.Clone(f.Extra)
 	for i := range f.Extra {
 		f.Extra[i] = session.File{Path: m.Mask(f.Extra[i].Path), Text: m.Mask(f.Extra[i].Text)}
 	}
 	f.Prefix, f.Suffix = m.MaskAt(f.Prefix, f.Suffix)
-	return req
+	return f
 }
 
 // maskedParts masks messages. The document is in the last ones, with the cursor in it or without.
@@ -221,16 +241,43 @@ func maskedParts(m *privacy.Masker, parts []session.Part) []session.Part {
 	if m == nil {
 		return parts
 	}
-	out := slices.Clone(parts)
-	for i := range out {
-		if before, after, ok := strings.Cut(out[i].Text, prompt.CursorMark); ok && out[i].Role == session.User {
+	out := make([]session.Part, len(parts))
+	for i, p := range parts {
+		if before, after, ok := strings.Cut(p.Text, prompt.CursorMark); ok && p.Role == session.User {
 			before, after = m.MaskAt(before, after)
-			out[i].Text = before + prompt.CursorMark + after
-			continue
+			p.Text = before + prompt.CursorMark + after
+		} else {
+			p.Text = m.Mask(p.Text)
 		}
-		out[i].Text = m.Mask(out[i].Text)
+		out[i] = p
 	}
 	return out
+}
+
+// learnDocuments lets the Masker look at the whole of each open document that has changed since it last did: a prompt
+// shows passages of them.
+func (s *Server) learnDocuments(m *privacy.Masker) {
+	if m == nil {
+		return
+	}
+	s.mu.Lock()
+	docs := slices.Collect(maps.Values(s.docs))
+	s.mu.Unlock()
+	for _, d := range docs {
+		d.mu.Lock()
+		doc, done := d.doc, d.learned
+		d.learned = learned{d.doc, m}
+		d.mu.Unlock()
+		if doc != nil && (done.doc != doc || done.by != m) {
+			m.Learn(doc.Text.String())
+		}
+	}
+}
+
+// learned is what of a document a Masker has seen.
+type learned struct {
+	doc *lsp.Document
+	by  *privacy.Masker
 }
 
 // masks is the Masker of this server: one for as long as the settings allow the same, since a placeholder that
@@ -250,7 +297,7 @@ func (s *Server) masker() *privacy.Masker {
 	s.masks.mu.Lock()
 	defer s.masks.mu.Unlock()
 	if s.masks.masker == nil || !slices.Equal(s.masks.allow, o.PrivacyAllow) {
-		s.masks.masker, s.masks.allow = privacy.NewMasker(o.PrivacyAllow...), o.PrivacyAllow
+		s.masks.masker, s.masks.allow = privacy.NewMasker(privacy.MaskOptions{Allow: o.PrivacyAllow, Seams: prompt.Seams()}), o.PrivacyAllow
 	}
 	return s.masks.masker
 }
