@@ -116,10 +116,13 @@ func TestCanaries_D22(t *testing.T) {
 	}
 }
 
-// seed is SPARK_SEED, or another one each time.
+// seed is SPARK_SEED, a number, or "random" for another one each time: how what was found so far was found.
 func seed(t *testing.T) uint64 {
 	s := os.Getenv("SPARK_SEED")
-	if s == "" {
+	switch s {
+	case "":
+		return 22
+	case "random":
 		return uint64(time.Now().UnixNano())
 	}
 	n, err := strconv.ParseUint(s, 10, 64)
@@ -145,7 +148,6 @@ func canaries(t *testing.T, provider string, seed uint64, steps int) {
 		}
 		return b.String()
 	}
-	// In some files every line is somebody else's: a canary of a kind that nothing tells from an identifier is safe there.
 	files := map[string]string{
 		".gitignore": "ignored/\n*.local\n", ".aiignore": "private.py\n",
 		"AGENTS.md": "# How to work here\nUse short names.\n" + lines(plant("AGENTS.md")),
@@ -252,9 +254,8 @@ func canaries(t *testing.T, provider string, seed uint64, steps int) {
 			_ = p.Wait(ctx, nil) // superseded and cancelled ones are errors
 		}
 	}
-	type dialogue struct{ uri, line string }
-	var edited []dialogue
-	for step := range steps {
+	edited := 0
+	for range steps {
 		if rng.IntN(6) == 0 {
 			uri = tabs[rng.IntN(len(tabs))]
 		}
@@ -309,7 +310,7 @@ func canaries(t *testing.T, provider string, seed uint64, steps int) {
 				t.Fatalf("an answer did not come back whole: lines %d to %d:\n%s\ngot  ...%.300q\nwant ...%.300q", strings.Count(text[:from], "\n"), strings.Count(text[:to], "\n"),
 					text[from:to], got[max(0, i-100):], want[max(0, i-100):])
 			}
-			edited = append(edited, dialogue{uri, said.Kind})
+			edited++
 		case 4:
 			must(ed.Save(uri))
 		case 5: // the cursor within a secret
@@ -341,7 +342,6 @@ func canaries(t *testing.T, provider string, seed uint64, steps int) {
 				complete(2)
 			}
 		}
-		_ = step
 	}
 	must(ed.Shutdown(ctx))
 	must(ed.Exit())
@@ -365,8 +365,8 @@ func canaries(t *testing.T, provider string, seed uint64, steps int) {
 			t.Fatalf("%q of %s is in the log: %s", piece, where, line)
 		}
 	}
-	if len(bird.told) == 0 || !strings.Contains(strings.Join(bird.told, ""), "SPARK_SECRET_") || provider == "openai" && len(edited) == 0 {
+	if len(bird.told) == 0 || !strings.Contains(strings.Join(bird.told, ""), "SPARK_SECRET_") || provider == "openai" && edited == 0 {
 		t.Error("nothing was asked that had anything to hide")
 	}
-	t.Logf("%d requests, %d edits, %d bytes sent, %d pieces of secrets, %d bytes of log", len(bird.told)/2, len(edited), bytes, len(planted), len(log))
+	t.Logf("%d requests, %d edits, %d bytes sent, %d pieces of secrets, %d bytes of log", len(bird.told)/2, edited, bytes, len(planted), len(log))
 }
