@@ -27,8 +27,7 @@ type action struct {
 	offered func(s *Server, at place) (ok bool, reason string)
 	// choices are the row's entries where there is one for each of something; nil makes one entry of the row.
 	choices func(s *Server, at place) []choice
-	// about is what the instruction speaks of: what is selected, or what is meant by a cursor. Nil is the selection, or
-	// else the statement or block at the cursor.
+	// about is what the instruction speaks of. Nil is the selection, or else the statement or block at the cursor.
 	about  func(at place) (start, end int)
 	format prompt.Format
 	model  bool // the embedded engine cannot do it
@@ -55,8 +54,8 @@ const (
 )
 
 // actions is the whole menu, in the order in which it is shown: what is wrong here, what the user has just written a
-// comment for, what is under way or just over, and what is wanted now and then. A plain cursor sees few of them: most need a selection, or the first line of a
-// declaration, or something that is left to be done.
+// comment for, what is under way or just over, and what is wanted now and then. A plain cursor sees few of them: most
+// need a selection, or the first line of a declaration, or something that is left to be done.
 var actions = []action{
 	{title: "Fix with spark", name: "fix", kind: kindFix, choices: eachDiagnostic, format: prompt.Hunks, model: true},
 	{title: "Fix all with spark", name: "fix-all", kind: kindFix, choices: allDiagnostics, format: prompt.Hunks, model: true},
@@ -111,7 +110,7 @@ var actions = []action{
 		title: "Write tests with spark", name: "tests", kind: kindRewrite, offered: testable,
 		about: declaration, format: prompt.Files, model: true,
 	},
-	{kind: kindRewrite, command: cmdRepeat, choices: repeatable},
+	{title: "Repeat my last edit", kind: kindRewrite, command: cmdRepeat, choices: repeatable},
 	{title: "Explain with spark", name: "explain", kind: kindExplain, about: declaration, format: prompt.Explanation, model: true},
 }
 

@@ -42,6 +42,53 @@ func TestEveryActionIsWhole(t *testing.T) {
 	}
 }
 
+var tableMarks = [2]string{"<!-- generated from the table in server/code_action.go -->\n", "<!-- until here -->\n"}
+
+// TestActionsPage: the page has every action of the menu. The table of those that a model carries out is generated, from
+// the row and from what the first line of the instruction says of it.
+func TestActionsPage(t *testing.T) {
+	page := filepath.Join("..", "docs", "actions.md")
+	data, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok1 := strings.Cut(string(data), tableMarks[0])
+	_, after, ok2 := strings.Cut(rest, tableMarks[1])
+	if !ok1 || !ok2 {
+		t.Fatalf("%s has no %s", page, tableMarks)
+	}
+	var table strings.Builder
+	table.WriteString("| action | kind | answer | |\n|---|---|---|---|\n")
+	for _, a := range actions {
+		if a.name == "" {
+			if !strings.Contains(after, "*"+a.title+"*") {
+				t.Errorf("%s does not have %q", page, a.title)
+			}
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join("..", "prompt", "templates", "actions", a.name+".txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		about, _, ok := strings.Cut(strings.TrimPrefix(string(text), "{{/* "), " */ -}}\n")
+		if !ok {
+			t.Errorf("%s.txt does not begin with {{/* what it does, for docs/actions.md */ -}}", a.name)
+		}
+		answer := map[prompt.Format]string{prompt.Region: "region", prompt.Hunks: "hunks", prompt.Files: "files", prompt.Explanation: "none"}[a.format]
+		table.WriteString("| *" + a.title + "* | `" + string(a.kind) + "` | " + answer + " | " + about + " |\n")
+	}
+	want := before + tableMarks[0] + table.String() + tableMarks[1] + after
+	switch {
+	case want == string(data):
+	case *updatePrompts:
+		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Errorf("%s is stale: go test ./server -run TestActionsPage -update", page)
+	}
+}
+
 // TestTestsOf: where tests belong, when some files are there already.
 func TestTestsOf(t *testing.T) {
 	for _, tt := range []struct{ language, file, there, want string }{
