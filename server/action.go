@@ -216,7 +216,26 @@ func selected(_ *Server, at place) (bool, string) {
 	return selects(at.doc.Text, at.start, at.end) && strings.TrimSpace(at.doc.Text.Slice(at.start, at.end)) != "", ""
 }
 
-// languages with types that one may write or leave out.
+// prose are the languages of which code actions have nothing to say.
+var prose = []string{"markdown", "plaintext", "restructuredtext", "asciidoc", "latex", "tex", "org", "typst", "gitcommit", "git-commit", "text", "mail"}
+
+// selectedCode offers what is about a selection of code.
+func selectedCode(s *Server, at place) (bool, string) {
+	if slices.Contains(prose, at.doc.LanguageID) {
+		return false, ""
+	}
+	return selected(s, at)
+}
+
+// selectedProse offers what is about a selection of prose.
+func selectedProse(s *Server, at place) (bool, string) {
+	if !slices.Contains(prose, at.doc.LanguageID) {
+		return false, ""
+	}
+	return selected(s, at)
+}
+
+// optionalTypes are the languages with types that one may write or leave out.
 var optionalTypes = []string{"python", "typescript", "typescriptreact", "php", "dart", "groovy"}
 
 func typesOptional(s *Server, at place) (bool, string) {

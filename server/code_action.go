@@ -97,10 +97,10 @@ var actions = []action{
 		title: "Implement with spark", name: "implement", kind: kindRewrite, offered: atStub,
 		about: stub, format: prompt.Hunks, model: true,
 	},
-	{title: "Simplify with spark", name: "simplify", kind: kindRewrite, offered: selected, model: true},
-	{title: "Handle errors with spark", name: "errors", kind: kindRewrite, offered: selected, format: prompt.Hunks, model: true},
+	{title: "Simplify with spark", name: "simplify", kind: kindRewrite, offered: selectedCode, model: true},
+	{title: "Handle errors with spark", name: "errors", kind: kindRewrite, offered: selectedCode, format: prompt.Hunks, model: true},
 	{title: "Add types with spark", name: "types", kind: kindRewrite, offered: typesOptional, model: true},
-	{title: "Rename for clarity with spark", name: "rename", kind: kindRewrite, offered: selected, model: true},
+	{title: "Rename for clarity with spark", name: "rename", kind: kindRewrite, offered: selectedCode, model: true},
 	{title: "Extract function with spark", name: "extract", kind: kindExtract, offered: severalStatements, format: prompt.Hunks, model: true},
 	{
 		title: "Document with spark", name: "document", kind: kindRewrite, offered: undocumented,
