@@ -102,6 +102,7 @@ var actions = []action{
 	{title: "Add types with spark", name: "types", kind: kindRewrite, offered: typesOptional, model: true},
 	{title: "Rename for clarity with spark", name: "rename", kind: kindRewrite, offered: selectedCode, model: true},
 	{title: "Extract function with spark", name: "extract", kind: kindExtract, offered: severalStatements, format: prompt.Hunks, model: true},
+	{title: "Proofread with spark", name: "proofread", kind: kindRewrite, offered: selectedProse, model: true},
 	{
 		title: "Document with spark", name: "document", kind: kindRewrite, offered: undocumented,
 		about: declaration, format: prompt.Hunks, model: true,
