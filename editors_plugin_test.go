@@ -15,7 +15,8 @@ const neovimPlugin = "docs/editors/neovim.md plugin"
 
 var neovimPluginTests = []editorTest{
 	{"edit, reject and undo", pluginEdit},
-	{"stop and rest", pluginStop},
+	{"steer", pluginSteer},
+	{"stop, retry, accept", pluginStop},
 	{"help", pluginHelp},
 }
 
@@ -55,7 +56,10 @@ func pluginEdit(t *testing.T, run *editorRun) {
 	half := strings.Index(parseTimeEdited, "\treturn time.Time{}")
 	goOn, wait := model.stream(answer, parseTimeEdited[:half], parseTimeEdited[half:])
 	n.wantOnScreen("err := time.Parse(layout, text); err == nil {")
-	n.wantOnScreen(" tokens")
+	waitFor(t, "the statusline to say so", func() bool { // how much, once the server has told
+		screen := strings.Join(n.screen(), "\n")
+		return strings.Contains(screen, "spark writes") || strings.Contains(screen, " token")
+	})
 	goOn()
 	wait()
 	n.waitForEdit()
@@ -73,6 +77,41 @@ func pluginEdit(t *testing.T, run *editorRun) {
 	n.input("u")
 	wantText(t, "buffer after one u", n.buffer(original), original)
 	n.wantNoComplaint()
+	n.quit()
+}
+
+// pluginSteer says something else while the model writes: the same command, no range. Neither moves the cursor, and all of
+// it is one step of undo. Afterwards it goes on with :SparkRetry and words.
+func pluginSteer(t *testing.T, run *editorRun) {
+	model := run.model(t)
+	path, original := run.file(t, "header.go")
+	n := startPlugin(t, run, path)
+
+	n.input("/^func hasToken<CR>:Spark ask for the cheap thing first<CR>")
+	answer := model.edit(hasToken, "ask for the cheap thing first")
+	model.must(answer.Text(hasTokenEdited[:strings.Index(hasTokenEdited, "\t\tif b := ")]))
+	n.wantOnScreen(hasTokenFirst)
+	n.input("gg:Spark and say why at the end<CR>")
+	answer = model.next("and say why at the end")
+	model.must(answer.Text(hasTokenEdited))
+	model.must(answer.Done())
+	n.waitForEdit()
+	want := replaceOnce(t, original, hasToken, hasTokenEdited)
+	wantText(t, "buffer after the edit", n.buffer(want), want)
+	if line, column := n.cursor(); line != 1 || column != 0 {
+		t.Errorf("cursor at %d:%d, want it where it was", line, column)
+	}
+
+	n.input(":SparkRetry and shout<CR>")
+	answer = model.next("and shout")
+	louder := strings.ReplaceAll(hasTokenEdited, "// not there", "// NOT THERE")
+	model.must(answer.Text(louder))
+	model.must(answer.Done())
+	want = replaceOnce(t, original, hasToken, louder)
+	wantText(t, "buffer after another try", n.buffer(want), want)
+	n.input("u")
+	waitFor(t, "u to change the text", func() bool { return n.text() != want })
+	wantText(t, "buffer after one u", n.text(), original)
 	n.quit()
 }
 

@@ -158,11 +158,19 @@ func (r *editorRun) model(t *testing.T) *editorModel {
 // edit returns the next request for an edit, which must be for this region and carry this instruction.
 func (m *editorModel) edit(region, instruction string) *loopback.Exchange {
 	m.t.Helper()
+	x := m.next(instruction)
+	if got, _ := x.Region(); got != region {
+		m.t.Errorf("region the model is asked to replace (-want +got):\n%s", cmp.Diff(region, got))
+	}
+	return x
+}
+
+// next returns the next request for an edit, which must carry this instruction: that of an edit which is steered asks for
+// no region.
+func (m *editorModel) next(instruction string) *loopback.Exchange {
+	m.t.Helper()
 	select {
 	case x := <-m.edits:
-		if got, _ := x.Region(); got != region {
-			m.t.Errorf("region the model is asked to replace (-want +got):\n%s", cmp.Diff(region, got))
-		}
 		if !strings.Contains(x.Input, instruction) {
 			m.t.Errorf("the model reads nothing of %q:\n%s", instruction, x.Input)
 		}

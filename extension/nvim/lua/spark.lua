@@ -29,10 +29,15 @@ local function execute(buffer, name, argument, done)
   end)
 end
 
---- Runs one of accept, reject, retry, rest and cancel; without an argument it is about the current buffer.
-function M.run(name, argument)
+--- Runs one of accept, reject, retry, rest and cancel for the current buffer, or for all.
+function M.run(name, argument, everywhere)
   local buffer = vim.api.nvim_get_current_buf()
-  execute(buffer, name, argument or { uri = vim.uri_from_bufnr(buffer) })
+  argument = argument or {}
+  if not everywhere then argument.uri = vim.uri_from_bufnr(buffer) end
+  -- Of the answers only a refusal, of going on with an edit, is for a person.
+  execute(buffer, name, next(argument) and argument or nil, function(result)
+    if type(result) == 'table' and result.outcome == 'refused' then warn(result.reason or 'refused') end
+  end)
 end
 
 -- Whether an edit is being written into a buffer.
@@ -47,9 +52,7 @@ end
 
 local function carry_out(buffer, instruction, lines, position)
   if not lines and instruction ~= '' and writes(buffer) then
-    return execute(buffer, 'steer', { uri = vim.uri_from_bufnr(buffer), instruction = instruction }, function(result)
-      if result and result.outcome == 'refused' then warn(result.reason or 'it cannot be steered now') end
-    end)
+    return M.run('steer', { instruction = instruction })
   end
   local range = { start = position, ['end'] = position }
   if lines then range = { start = { line = lines[1] - 1, character = 0 }, ['end'] = { line = lines[2], character = 0 } } end

@@ -9,14 +9,17 @@ end, { nargs = '*', range = true, desc = 'Say what spark is to do, or to do diff
 for name, of in pairs({
   SparkAccept = { 'accept', "Make spark's latest edit your own" },
   SparkReject = { 'reject', "Take spark's latest edit back" },
-  SparkRetry = { 'retry', "Take spark's latest edit back and let it try again" },
   SparkRest = { 'rest', 'Insert what an edit that was stopped had to say' },
 }) do
   vim.api.nvim_create_user_command(name, function() require('spark').run(of[1]) end, { desc = of[2] })
 end
 
+vim.api.nvim_create_user_command('SparkRetry', function(command)
+  require('spark').run('retry', command.args ~= '' and { instruction = command.args } or {})
+end, { nargs = '*', desc = "Let spark try its latest edit again, or go on with it as you say" })
+
 vim.api.nvim_create_user_command('SparkStop', function(command)
-  require('spark').run('cancel', command.bang and {} or nil)
+  require('spark').run('cancel', {}, command.bang)
 end, { bang = true, desc = 'Stop what spark writes in this buffer, or with ! everywhere' })
 
 vim.api.nvim_create_autocmd('LspProgress', {
