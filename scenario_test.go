@@ -48,6 +48,7 @@ import (
 //	shell                        the editor applies spark/edit/delta, as our own shells do
 //	announces NAME               capabilities.experimental.NAME of docs/extensions.md
 //	status 401                   the endpoint refuses every connection so
+//	steers                       the endpoint knows response.steer
 //	disk                         the documents are files of a workspace, too
 //	lacks NAME                   the editor has no workspaceEdit.NAME
 //	nodocuments                  the editor has no window/showDocument
@@ -65,6 +66,7 @@ import (
 //	editor cancel NAME | accept NAME
 //	editor next as NAME [METHOD] | take NAME | pass NAME    asks for a next edit, accepts it, or says that it is not wanted
 //	editor actions [KIND] | choose TITLE | edit INSTRUCTION | command NAME [JSON] [error CODE]
+//	editor delegate INSTRUCTION [FILE...]                  hands a larger task over
 //	editor steer INSTRUCTION | retry INSTRUCTION           redirects the edit at the selection, or asks for it again
 //	editor notify METHOD JSON | request METHOD JSON [error CODE] | raw TEXT
 //	editor problem TEXT MESSAGE [FILE TEXT MESSAGE]         another server's diagnostic at TEXT, and a place that it refers to
@@ -218,6 +220,8 @@ func playScenario(t *testing.T, file string) {
 					opts.Capabilities = map[string]any{"workspace": map[string]any{"workspaceEdit": lacks}}
 				case "nodocuments":
 					opts.Capabilities = map[string]any{"window": map[string]any{"showDocument": nil}}
+				case "steers":
+					lo.Steer = true
 				case "remote":
 					remote = true
 				case "shell":
@@ -660,6 +664,15 @@ func (s *stage) editor(verb string, args []string) error {
 			arg["instruction"] = args[0]
 		}
 		return s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, map[string]any{"command": "spark-lsp.edit", "arguments": []any{arg}}, nil)
+	case "delegate":
+		uris := []string{s.uri}
+		for _, name := range args[1:] {
+			if name != "" {
+				uris = append(uris, s.uriOf(name))
+			}
+		}
+		arg := map[string]any{"instruction": args[0], "uris": uris}
+		return s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, map[string]any{"command": "spark-lsp.delegate", "arguments": []any{arg}}, nil)
 	case "steer", "retry":
 		arg := map[string]any{"uri": s.uri, "range": s.selection()}
 		if args[0] != "" {

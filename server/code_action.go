@@ -86,6 +86,19 @@ var actions = []action{
 		},
 	},
 	{
+		title: "Redirect spark", kind: kindRewrite, command: cmdSteer, model: true,
+		offered: func(s *Server, at place) (bool, string) {
+			return s.streaming(at.doc.URI) && (s.client.SparkEdit || commentFor(at.doc, nil).doc != nil), ""
+		},
+	},
+	{
+		title: "Delegate with spark", kind: kindRewrite, command: cmdDelegate, model: true,
+		offered: func(s *Server, at place) (bool, string) {
+			_, ok := commentIn(at)
+			return ok || s.client.SparkEdit, ""
+		},
+	},
+	{
 		title: "Complete here", kind: kindRewrite, command: cmdComplete,
 		offered: func(_ *Server, at place) (bool, string) { return !selects(at.doc.Text, at.start, at.end), "" },
 	},
@@ -118,7 +131,7 @@ var actions = []action{
 // afterEdit offers what can be done with an edit that has ended.
 func afterEdit(s *Server, at place) (bool, string) {
 	some, _ := s.reviewable(at.doc.URI)
-	return some && !s.editing(at.doc.URI), ""
+	return some && !s.streaming(at.doc.URI), ""
 }
 
 // commentIn finds the spark comment that a selection means.

@@ -36,6 +36,8 @@ type edit struct {
 	landed   atomic.Int64           // when its first text was seen in the buffer, Unix nanoseconds; 0 before
 	turns    sync.Mutex             // held while it is redirected; taken before all others
 	talk     talk                   // document.mu guards it
+
+	delegation *delegation // of a larger task, which streams into no document. Server.mu guards it.
 }
 
 // task is what an edit is to do: the region that is replaced, and the text that the model sees in its place.
@@ -187,6 +189,7 @@ func (s *Server) beginTask(at place, what taskMaker, release func()) (err error)
 	s.lastEdit++
 	id := s.lastEdit
 	s.mu.Unlock()
+	d.await(func() bool { return !d.bringing }) // what was just taken back is on its way out
 	d.mu.Lock()
 	at, err = d.nowLocked(at)
 	if err != nil {
@@ -277,6 +280,17 @@ func (s *Server) stopEdits(match func(*edit) bool) {
 			e.cancel()
 		}
 	}
+}
+
+// streaming reports whether an edit is being written into a document; a job that is none does not count.
+func (s *Server) streaming(uri string) bool {
+	d := s.document(uri)
+	if d == nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.running) > 0
 }
 
 // editing reports whether an edit streams into a document.

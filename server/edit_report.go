@@ -40,7 +40,7 @@ func (s *Server) reportEdit(ctx context.Context, e *edit) *editReport {
 func (r *editReport) trace() *session.Trace {
 	return &session.Trace{Queued: func() {
 		r.s.start(func(ctx context.Context) {
-			r.progress.report(ctx, func() string { return "queued: all lanes are taken" })
+			r.progress.report(ctx, func() string { return "queued: the connection is not free yet" })
 		})
 	}}
 }

@@ -19,6 +19,7 @@ const (
 	cmdComplete  = "spark-lsp.complete"
 	cmdRepeat    = "spark-lsp.repeat"
 	cmdSteer     = "spark-lsp.steer"
+	cmdDelegate  = "spark-lsp.delegate"
 	cmdCancel    = "spark-lsp.cancel"
 	cmdAccept    = "spark-lsp.accept"
 	cmdReject    = "spark-lsp.reject"
@@ -38,6 +39,7 @@ var commands = map[string]func(s *Server, snap *lsp.Snapshot, arg json.RawMessag
 	cmdComplete:  (*Server).completeCommand,
 	cmdRepeat:    (*Server).repeatCommand,
 	cmdSteer:     (*Server).steerCommand,
+	cmdDelegate:  (*Server).delegateCommand,
 	cmdCancel:    (*Server).cancelCommand,
 	cmdAccept:    (*Server).acceptCommand,
 	cmdReject:    (*Server).rejectCommand,

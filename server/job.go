@@ -41,6 +41,9 @@ func (s *Server) beginJob(uri, title string, release func(), work func(ctx conte
 		defer s.forget(e)
 		defer s.working()()
 		report := s.reportEdit(ctx, e)
+		s.mu.Lock()
+		e.progress = report.progress
+		s.mu.Unlock()
 		word, err := work(ctx, report)
 		s.forget(e) // before anybody hears that it is over
 		switch {

@@ -24,6 +24,9 @@ type progress struct {
 	ended bool
 	word  string // the last one, for an end that came first
 	last  time.Time
+
+	waiting string // shown when timer fires
+	timer   *time.Timer
 }
 
 // beginProgress starts to show e's work under a title.
@@ -48,14 +51,35 @@ func (s *Server) beginProgress(e *edit, title string) *progress {
 	return p
 }
 
-// report shows a message, unless one was shown a moment ago; message is only computed when it is shown.
+// report shows a message, at most one in each interval: of those that come too soon the last one is shown at its end.
 func (p *progress) report(ctx context.Context, message func() string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now := time.Now(); p.shown != nil && !p.ended && now.Sub(p.last) >= progressInterval {
-		p.last = now
-		p.shown.Report(ctx, message(), -1)
+	if p.shown == nil || p.ended {
+		return
 	}
+	wait := progressInterval - time.Since(p.last)
+	if wait <= 0 {
+		p.last = time.Now()
+		p.shown.Report(ctx, message(), -1)
+		return
+	}
+	if p.waiting = message(); p.timer == nil {
+		p.timer = time.AfterFunc(wait, p.flush)
+	}
+}
+
+// flush shows what came too soon.
+func (p *progress) flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.timer = nil
+	if p.waiting == "" || p.ended || p.s.root.Err() != nil {
+		return
+	}
+	p.last = time.Now()
+	p.shown.Report(p.s.root, p.waiting, -1)
+	p.waiting = ""
 }
 
 // tell shows a message at once, and reports whether there is a place for it.
@@ -65,7 +89,7 @@ func (p *progress) tell(message string) bool {
 	if p.shown == nil || p.ended {
 		return false
 	}
-	p.last = time.Now()
+	p.last, p.waiting = time.Now(), ""
 	p.shown.Report(context.Background(), message, -1)
 	return true
 }
@@ -76,6 +100,9 @@ func (p *progress) end(word string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended, p.word = true, word
+	if p.timer != nil {
+		p.timer.Stop()
+	}
 	if p.shown != nil {
 		p.shown.End(context.Background(), word)
 	}

@@ -29,6 +29,8 @@ type proposal struct {
 	title string
 	home  string // path of the file from which it was asked for; what lies outside of its workspace is refused
 	files []proposedFile
+	// agreed says that the user has been asked already.
+	agreed bool
 }
 
 // proposedFile is what a proposal does to one file.
@@ -94,7 +96,7 @@ func (s *Server) propose(ctx context.Context, p proposal) verdict {
 		return v
 	}
 	defer release()
-	confirmed := false
+	confirmed := p.agreed
 	for range bringTries {
 		batch, left := s.place(p)
 		if len(batch) == 0 {

@@ -64,6 +64,10 @@ func (s *Server) steerCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, err
 	if t.instruction == "" {
 		return s.refuseSteer(errors.New("say what shall be different, in words or in a spark: comment")), nil
 	}
+	if g, p := s.delegated(a.ID, a.URI); g != nil {
+		out, err := g.steer(t.instruction)
+		return s.steeredTo(out, err, p, t.instruction), nil
+	}
 	at := -1
 	if open && a.Range != nil {
 		at, _ = doc.RangeToOffsets(*a.Range)
@@ -134,13 +138,35 @@ func later(a, b [3]int) bool {
 // steer redirects an edit, and tells the user what became of that.
 func (s *Server) steer(d *document, e *edit, t *turn) steered {
 	out, err := s.redirect(d, e, t)
-	if err != nil {
-		return s.refuseSteer(err)
-	}
 	s.mu.Lock()
 	p := e.progress
 	s.mu.Unlock()
-	if word := fmt.Sprintf("%s: %s", out, shorten(t.instruction)); p == nil || !p.tell(word) {
+	return s.steeredTo(out, err, p, t.instruction)
+}
+
+// delegated is the larger task that a redirection means: the one with that number, or else the latest, unless an edit
+// streams that could be meant.
+func (s *Server) delegated(id int, uri string) (g *delegation, p *progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	latest := 0
+	for n, e := range s.edits {
+		switch {
+		case e.delegation == nil && id == 0 && e.stream != 0 && (uri == "" || uri == e.uri):
+			return nil, nil
+		case e.delegation != nil && (id == n || id == 0) && n > latest:
+			g, p, latest = e.delegation, e.progress, n
+		}
+	}
+	return g, p
+}
+
+// steeredTo tells the user what became of a redirection.
+func (s *Server) steeredTo(out session.Outcome, err error, p *progress, instruction string) steered {
+	if err != nil {
+		return s.refuseSteer(err)
+	}
+	if word := fmt.Sprintf("%s: %s", out, shorten(instruction)); p == nil || !p.tell(word) {
 		s.say(protocol.MessageTypeInfo, "spark-lsp: %s", word)
 	}
 	return steered{Outcome: out}

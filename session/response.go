@@ -185,6 +185,9 @@ func (r *response) touch() {
 
 func (r *response) start(id string, seq int) {
 	r.mu.Lock()
+	if r.successor {
+		r.numbered, r.lastSeq = false, -1 // it is a response of its own, and counts from 0 again
+	}
 	if r.end != nil || (r.created && !r.successor) || (id != "" && (id == r.not || id == r.id)) || !r.acceptLocked(seq) {
 		r.mu.Unlock()
 		return

@@ -117,6 +117,9 @@ func TestSteerDeep(t *testing.T) {
 	if strings.Join(text, "|") != "first item|with a map" {
 		t.Errorf("text %q", text)
 	}
+	if n := srv.Stats().Exchanges; n != 2 {
+		t.Errorf("%d answers were made: the successor was not taken for one", n)
+	}
 	if len(done) != 1 || done[0].Reason != Complete {
 		t.Errorf("done %v", done)
 	}
