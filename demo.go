@@ -263,8 +263,15 @@ func (d *demoCmd) edit(ctx context.Context, p process, s *screen) error {
 	}
 }
 
-// startDemo runs the program on pipes with an editor in front of it. end closes both.
-func startDemo(ctx context.Context, p process, env map[string]string) (*editor.Editor, func(), error) {
+// startDemo runs the program on pipes with the demo's editor in front of it. end closes both.
+func startDemo(ctx context.Context, p process, env map[string]string) (ed *editor.Editor, end func(), err error) {
+	return startEditor(ctx, p, env, editor.Options{
+		Name: "spark-lsp demo", InitializationOptions: map[string]any{"spark": map[string]any{"delivery": "live"}},
+	})
+}
+
+// startEditor runs the program on pipes with an editor in front of it. env goes before the process's own environment.
+func startEditor(ctx context.Context, p process, env map[string]string, opts editor.Options) (*editor.Editor, func(), error) {
 	toServer, fromEditor := io.Pipe()
 	toEditor, fromServer := io.Pipe()
 	program := p
@@ -280,9 +287,7 @@ func startDemo(ctx context.Context, p process, env map[string]string) (*editor.E
 		defer close(done)
 		program.run(ctx)
 	}()
-	ed := editor.New(editor.Options{
-		Name: "spark-lsp demo", InitializationOptions: map[string]any{"spark": map[string]any{"delivery": "live"}},
-	}, toEditor, fromEditor)
+	ed := editor.New(opts, toEditor, fromEditor)
 	end := func() {
 		if ed.Shutdown(ctx) == nil {
 			_ = ed.Exit()
