@@ -7,15 +7,20 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -171,6 +176,69 @@ func TestDoctorKnowsTheLastEditor(t *testing.T) {
 	}
 }
 
+// TestEnvironmentsProxyD20: HTTPS_PROXY is what a company gives its people, and a certificate authority of its own. Both
+// are honoured for the WebSocket and for HTTP, by the real program in a process of its own, since the environment of a
+// process is read once.
+func TestEnvironmentsProxyD20(t *testing.T) {
+	conf := selfSigned(t)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: conf.Certificates[0].Certificate[0]}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	model := loopback.New(loopback.Options{TLS: conf, Key: doctorKey})
+	if err := model.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	defer model.Close()
+	var tunnels atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := strings.Cut(basic(r.Header.Get("Proxy-Authorization")), ":")
+		if r.Method != http.MethodConnect || user != "me" || password != "proxy-password" {
+			w.WriteHeader(http.StatusProxyAuthRequired)
+			return
+		}
+		up, err := net.Dial("tcp", r.Host)
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		defer up.Close()
+		tunnels.Add(1)
+		w.WriteHeader(http.StatusOK)
+		down, rw, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer down.Close()
+		go func() { _, _ = io.Copy(up, rw); up.Close() }()
+		_, _ = io.Copy(down, up)
+	}))
+	defer proxy.Close()
+	for transport, want := range map[string]string{"websocket": "over a WebSocket", "http": "over HTTP", "auto": "over a WebSocket"} {
+		tunnels.Store(0)
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "doctor")
+		cmd.Env = append(os.Environ(), "SPARK_TEST_PROGRAM=1",
+			"HTTPS_PROXY="+strings.Replace(proxy.URL, "http://", "http://me:proxy-password@", 1), "NO_PROXY=", "SSL_CERT_FILE="+ca,
+			"HOME="+t.TempDir(), "XDG_CONFIG_HOME=", "XDG_STATE_HOME=", "SPARK_API_KEY="+doctorKey, "SPARK_TRANSPORT="+transport,
+			"SPARK_BASE_URL="+strings.Replace(model.URL(), "127.0.0.1", "0.0.0.0", 1)) // no proxy is asked about what looks like this machine
+		out, err := cmd.CombinedOutput()
+		said := string(out)
+		if err != nil || !strings.Contains(said, want) || !strings.Contains(said, "proxy                      through 127.0.0.1:") || tunnels.Load() < 2 {
+			t.Errorf("%s: %v, %d tunnels\n%s", transport, err, tunnels.Load(), said)
+		}
+		if strings.Contains(said, "proxy-password") || strings.Contains(said, doctorKey) {
+			t.Errorf("D24: %s", said)
+		}
+	}
+}
+
+// basic decodes the credentials of a proxy's client.
+func basic(header string) string {
+	data, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(header, "Basic "))
+	return string(data)
+}
+
 // selfSigned is a certificate that no system trusts.
 func selfSigned(t *testing.T) *tls.Config {
 	t.Helper()
@@ -179,7 +247,7 @@ func selfSigned(t *testing.T) *tls.Config {
 		t.Fatal(err)
 	}
 	c := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "nobody"}, NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "nobody"}, NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4zero}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
 	if err != nil {

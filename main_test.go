@@ -13,6 +13,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv("SPARK_TEST_PROGRAM") != "" { // this binary is the program, for tests that need a process of its own
+		main()
+	}
 	if url := os.Getenv(bareVariable); url != "" {
 		bareServer(url)
 		return
