@@ -28,6 +28,7 @@ type child struct {
 	cmd     *exec.Cmd
 	in      io.WriteCloser
 	answers chan childAnswer
+	said    bytes.Buffer // on stderr, until it has ended
 	lastID  int
 	version int
 }
@@ -37,10 +38,21 @@ type childAnswer struct {
 	body []byte
 }
 
-// startChild starts a server and opens a document of about size bytes. key types in its middle.
+// startChild starts a server for an editor without a workspace.
 func startChild(b testing.TB, path string, env ...string) *child {
 	b.Helper()
-	c := &child{b: b, cmd: exec.Command(path, "--stdio"), answers: make(chan childAnswer, 1024)}
+	c := spawnChild(b, path, []string{"--stdio"}, env...)
+	c.call("initialize", `{"processId":null,"rootUri":null,"capabilities":{"general":{"positionEncodings":["utf-8"]},"textDocument":{"inlineCompletion":{}}}}`)
+	c.answer()
+	c.notify("initialized", `{}`)
+	return c
+}
+
+// spawnChild starts a server, and greets it not.
+func spawnChild(b testing.TB, path string, args []string, env ...string) *child {
+	b.Helper()
+	c := &child{b: b, cmd: exec.Command(path, args...), answers: make(chan childAnswer, 1024)}
+	c.cmd.Stderr = &c.said
 	c.cmd.Env = append([]string{"HOME=" + b.TempDir()}, env...)
 	var err error
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
@@ -66,9 +78,6 @@ func startChild(b testing.TB, path string, env ...string) *child {
 			}
 		}
 	}()
-	c.call("initialize", `{"processId":null,"rootUri":null,"capabilities":{"general":{"positionEncodings":["utf-8"]},"textDocument":{"inlineCompletion":{}}}}`)
-	c.answer()
-	c.notify("initialized", `{}`)
 	return c
 }
 
