@@ -101,10 +101,13 @@ type Part struct {
 // tokens counts with the Input's counter.
 func (in *Input) tokens(s string) int {
 	if in.Count == nil {
-		return (len(s) + 2) / 3 // code has three to four bytes a token
+		return estimate(s)
 	}
 	return in.Count(s)
 }
+
+// estimate is on the safe side: code has three to four bytes a token.
+func estimate(s string) int { return (len(s) + 2) / 3 }
 
 // limit is a source's budget when it is its turn: its own, and what those before it have left.
 func (in *Input) limit(b budget, k kind) int {
@@ -264,7 +267,10 @@ func quietPath(p string) string {
 // elementFor is a tag that a text can neither open nor close: what another file says must not pass for something of ours.
 func elementFor(tag, text string) string {
 	t := tag
-	for n := 2; strings.Contains(text, "<"+t) || strings.Contains(text, "</"+t); n++ {
+	used := func(t string) bool {
+		return strings.Contains(text, "</"+t+">") || strings.Contains(text, "<"+t+">") || strings.Contains(text, "<"+t+" ")
+	}
+	for n := 2; used(t); n++ {
 		t = fmt.Sprintf("%s%d", tag, n)
 	}
 	return t

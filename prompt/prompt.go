@@ -104,10 +104,10 @@ func NewBase(in Input, version int32) *Base {
 	w := &writer{in: &in, base: true}
 	w.context(true, 0, nil)
 	// Half of it above the cursor; but what one side has no use for, the other gets.
-	from := in.before(in.Cursor, snapshotTokens/2)
-	to := in.behind(in.Cursor, snapshotTokens-in.tokens(in.Text.Slice(from, in.Cursor)))
+	from, used := in.before(in.Cursor, snapshotTokens/2)
+	to, used := in.behind(in.Cursor, snapshotTokens-used)
 	if to == in.Text.Len() {
-		from = in.before(in.Cursor, snapshotTokens-in.tokens(in.Text.Slice(in.Cursor, to)))
+		from, _ = in.before(in.Cursor, snapshotTokens-used)
 	}
 	text := modelText(in.Text.Slice(from, to))
 	tag := elementFor("file", text)
@@ -188,12 +188,13 @@ func Completion(in Input) Prompt {
 	if long {
 		behind = cutBehind(in.Text, in.Cursor, below)
 	}
-	start, end := in.around(in.Cursor, behind, above, below)
+	start, tokensAbove := in.before(in.Cursor, above)
+	end, tokensBelow := in.behind(behind, below)
 	if next := in.Text.Slice(behind, end); !long && strings.TrimSpace(next) != "" {
 		text := strings.TrimPrefix(modelText(next), "\n")
 		tag := elementFor("below", text)
 		fmt.Fprintf(&w.b, "<%s>\n", tag)
-		w.add(Part{Source: Below, Path: in.Path, Why: "what follows the cursor's line", Tokens: in.tokens(text)}, text)
+		w.add(Part{Source: Below, Path: in.Path, Why: "what follows the cursor's line", Tokens: tokensBelow}, text)
 		w.line()
 		fmt.Fprintf(&w.b, "</%s>\n", tag)
 	}
@@ -201,7 +202,7 @@ func Completion(in Input) Prompt {
 	w.context(false, 0, nil)
 	w.header()
 	text := modelText(in.Text.Slice(start, in.Cursor))
-	w.add(Part{Source: Above, Path: in.Path, Line: lineAt(in.Text, start) + 1, Why: "what stands before the cursor", Tokens: in.tokens(text)}, text)
+	w.add(Part{Source: Above, Path: in.Path, Line: lineAt(in.Text, start) + 1, Why: "what stands before the cursor", Tokens: tokensAbove}, text)
 	w.b.WriteString(CursorMark)
 	w.b.WriteString(modelText(in.Text.Slice(in.Cursor, min(behind, end))))
 	p.Input = []Message{{User, w.b.String()}}

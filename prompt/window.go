@@ -13,21 +13,26 @@ const bytesPerToken = 5
 // around is the part of the text round [start, end) that a prompt shows: at most so many tokens more on each side,
 // beginning and ending at the borders of pages. Where lines are longer than that, it begins and ends within one.
 func (in *Input) around(start, end, before, after int) (lo, hi int) {
-	return in.before(start, before), in.behind(end, after)
+	lo, _ = in.before(start, before)
+	hi, _ = in.behind(end, after)
+	return lo, hi
 }
 
-func (in *Input) before(start, tokens int) int {
+// before is where a window above start begins, and the tokens in it. The page that start is in is estimated: it changes
+// with each key, and to count it anew would cost more than all the rest. The others are the same each time, and a
+// counter knows them.
+func (in *Input) before(start, tokens int) (lo, used int) {
 	t := in.Text
 	first := lineAt(t, start)
 	first -= first % page
-	lo := t.LineStart(first)
+	lo = t.LineStart(first)
 	floor := start - tokens*bytesPerToken
-	if lo < floor {
-		return cutBefore(t, start, tokens)
+	if lo >= floor {
+		used = estimate(t.Slice(lo, start))
 	}
-	used := in.tokens(t.Slice(lo, start))
-	if used > tokens {
-		return cutBefore(t, start, tokens)
+	if lo < floor || used > tokens {
+		lo = cutBefore(t, start, tokens)
+		return lo, estimate(t.Slice(lo, start))
 	}
 	for first > 0 {
 		first -= page
@@ -42,10 +47,11 @@ func (in *Input) before(start, tokens int) int {
 		used += n
 		lo = next
 	}
-	return lo
+	return lo, used
 }
 
-func (in *Input) behind(end, tokens int) int {
+// behind is where a window below end ends, and the tokens in it.
+func (in *Input) behind(end, tokens int) (hi, used int) {
 	t := in.Text
 	count := t.LineCount()
 	border := func(n int) int { // where line n starts
@@ -56,14 +62,14 @@ func (in *Input) behind(end, tokens int) int {
 	}
 	last := lineAt(t, end) + 1
 	last += (count - last) % page
-	hi := border(last)
+	hi = border(last)
 	ceiling := end + tokens*bytesPerToken
-	if hi > ceiling {
-		return cutBehind(t, end, tokens)
+	if hi <= ceiling {
+		used = estimate(t.Slice(end, hi))
 	}
-	used := in.tokens(t.Slice(end, hi))
-	if used > tokens {
-		return cutBehind(t, end, tokens)
+	if hi > ceiling || used > tokens {
+		hi = cutBehind(t, end, tokens)
+		return hi, estimate(t.Slice(end, hi))
 	}
 	for last < count {
 		next := border(last + page)
@@ -78,7 +84,7 @@ func (in *Input) behind(end, tokens int) int {
 		last += page
 		hi = next
 	}
-	return hi
+	return hi, used
 }
 
 // step is by how many bytes a window moves where no line ends near.

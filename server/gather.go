@@ -26,7 +26,6 @@ func (s *Server) gather(doc *lsp.Document, at int, job session.Job) prompt.Input
 	}
 	if job == session.Completion {
 		in.ContextTokens = o.ContextCompletionTokens
-		in.Count = nil // an estimate will do: every key changes a page of the text, and counting it anew takes up to 0.8 ms
 		if d != nil {
 			d.context.mu.Lock()
 			in.Context = append(in.Context, d.context.stable...)
