@@ -46,8 +46,14 @@ func (s *Server) codeLens(_ context.Context, snap *lsp.Snapshot, p *protocol.Cod
 	return list, nil
 }
 
-// refreshLenses tells the editor that there are other lenses now.
+// refreshLenses tells the editor that there are other lenses now. A shell is told by draw, in its order.
 func (s *Server) refreshLenses() {
+	if s.profile().Name != "spark" {
+		s.askForLenses()
+	}
+}
+
+func (s *Server) askForLenses() {
 	if !s.client.CodeLensRefresh {
 		return
 	}

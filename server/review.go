@@ -223,7 +223,8 @@ const bringTries = 5
 // drop stale edits in silence (Neovim) shows a document without it. After any other yes it is only waited for: its echo
 // may come behind what the user types.
 func (s *Server) bring(ctx context.Context, d *document, wanted func() ([]editops.Edit, error)) bool {
-	d.await(func() bool { return !d.bringing })
+	// Whoever stops an edit and takes it back in one breath is quicker than its last piece.
+	d.await(func() bool { return !d.bringing && (len(d.running) > 0 || !d.machine.Busy()) })
 	d.mu.Lock()
 	if d.bringing || d.machine.Busy() {
 		d.mu.Unlock()

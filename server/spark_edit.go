@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 
 	"go.lsp.dev/protocol"
 
@@ -100,20 +102,17 @@ func (s *Server) editAck(_ *lsp.Snapshot, p *struct {
 	Applied bool `json:"applied"`
 }) error {
 	s.mu.Lock()
-	e := s.edits[p.ID]
-	var d *document
-	if e != nil {
-		d = s.docs[e.uri]
-	}
+	docs := slices.Collect(maps.Values(s.docs))
 	s.mu.Unlock()
-	if d == nil {
-		return nil
-	}
-	d.mu.Lock()
-	current := e.seq == p.Seq
-	d.mu.Unlock()
-	if current {
-		d.replied(p.Applied, nil)
+	for _, d := range docs {
+		d.mu.Lock()
+		// Also of one that has ended: its last piece may be on its way, and who stops an edit is quicker than that.
+		known := append(slices.Collect(maps.Values(d.running)), d.done...)
+		current := slices.ContainsFunc(known, func(e *edit) bool { return e.id == p.ID && e.seq == p.Seq })
+		d.mu.Unlock()
+		if current {
+			d.replied(p.Applied, nil)
+		}
 	}
 	return nil
 }

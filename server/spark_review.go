@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"go.lsp.dev/protocol"
+
+	"github.com/spark-lsp/spark-lsp/editops"
 )
 
 // methodEditHunks tells a shell what to draw. A shell could work it out from the deltas and from what the user types,
@@ -26,8 +28,14 @@ type drawnEdit struct {
 	Pending *protocol.Range `json:"pending,omitempty"`
 }
 
+// drawnHunk is what can be accepted or taken back by itself, numbered in the order of the document.
 type drawnHunk struct {
-	Range   protocol.Range `json:"range"`   // what was written
+	Range   protocol.Range `json:"range"`
+	Changes []drawnChange  `json:"changes"` // word by word, so that what was kept is not drawn as new
+}
+
+type drawnChange struct {
+	Range   protocol.Range `json:"range"`   // what was written; empty where something is gone
 	Removed string         `json:"removed"` // what stood there
 }
 
@@ -44,8 +52,12 @@ func (d *document) draw(ctx context.Context) {
 		drawing := d.drawing
 		d.mu.Unlock()
 		if len(now.Edits)+len(told.Edits) > 0 && !reflect.DeepEqual(now, told) {
+			// A connection that has ended needs no more words.
+			_ = d.s.client.Notify(ctx, methodEditHunks, now)
+			if !slices.Equal(lensed(now.Edits), lensed(told.Edits)) {
+				d.s.askForLenses() // after the message: whoever sees a lens can use the keys
+			}
 			told = now
-			_ = d.s.client.Notify(ctx, methodEditHunks, now) // a connection that has ended needs no more words
 		}
 		if !drawing || d.s.document(d.uri) != d {
 			return
@@ -56,6 +68,17 @@ func (d *document) draw(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// lensed is what the lenses depend on: which edits have ended, and how many hunks each has left.
+func lensed(edits []drawnEdit) []int {
+	var list []int
+	for _, e := range edits {
+		if e.Pending == nil {
+			list = append(list, e.ID, len(e.Hunks))
+		}
+	}
+	return list
 }
 
 // drawnLocked are the edits that stream or can still be taken back. d.mu is held.
@@ -83,7 +106,15 @@ func (d *document) drawnLocked() []drawnEdit {
 func (d *document) drawnHunksLocked(e *edit) []drawnHunk {
 	hunks := []drawnHunk{}
 	for _, h := range d.machine.Hunks(e.stream) {
-		hunks = append(hunks, drawnHunk{Range: d.doc.OffsetsToRange(h.Start, h.End), Removed: h.Original})
+		drawn := drawnHunk{Range: d.doc.OffsetsToRange(h.Start, h.End), Changes: []drawnChange{}}
+		at := h.Start // of the change, in the document
+		last := 0     // where the one before ended, in the original
+		for _, c := range editops.Diff(h.Original, d.doc.Text.Slice(h.Start, h.End)) {
+			at += c.Start - last
+			drawn.Changes = append(drawn.Changes, drawnChange{d.doc.OffsetsToRange(at, at+len(c.New)), h.Original[c.Start:c.End]})
+			at, last = at+len(c.New), c.End
+		}
+		hunks = append(hunks, drawn)
 	}
 	return hunks
 }
