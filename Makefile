@@ -3,7 +3,7 @@
 # make bench  the numbers quoted in docs
 # make release VERSION=1.2.3   archives for all platforms, checksums and a bill of materials, in dist
 
-.PHONY: build test quick vet cross race full poison fuzz bench release
+.PHONY: build test quick vet cross race full poison fuzz bench vscode vscode-unit vscode-e2e release
 
 build:
 	go build -o spark-lsp .
@@ -44,6 +44,18 @@ fuzz:
 	go test -run '^$$' -fuzz '^FuzzHunks$$' -fuzztime $(FUZZTIME) ./editops
 	go test -run '^$$' -fuzz '^FuzzSettings$$' -fuzztime $(FUZZTIME) ./settings
 	go test -run '^$$' -fuzz '^FuzzUserFile$$' -fuzztime $(FUZZTIME) .
+
+# The VS Code extension: types, lint and unit tests; then the packaged extension in a real workbench.
+vscode: vscode-unit vscode-e2e
+
+node_modules/.package-lock.json: package-lock.json
+	npm ci --no-audit --no-fund
+
+vscode-unit: node_modules/.package-lock.json
+	npm test
+
+vscode-e2e: node_modules/.package-lock.json
+	npm run e2e
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
