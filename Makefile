@@ -42,6 +42,8 @@ fuzz:
 	go test -run '^$$' -fuzz '^FuzzChangeSet$$' -fuzztime $(FUZZTIME) ./editops
 	go test -run '^$$' -fuzz '^FuzzStreamDiff$$' -fuzztime $(FUZZTIME) ./editops
 	go test -run '^$$' -fuzz '^FuzzHunks$$' -fuzztime $(FUZZTIME) ./editops
+	go test -run '^$$' -fuzz '^FuzzMask$$' -fuzztime $(FUZZTIME) ./privacy
+	go test -run '^$$' -fuzz '^FuzzIgnoreMatching$$' -fuzztime $(FUZZTIME) ./privacy
 	go test -run '^$$' -fuzz '^FuzzSettings$$' -fuzztime $(FUZZTIME) ./settings
 	go test -run '^$$' -fuzz '^FuzzUserFile$$' -fuzztime $(FUZZTIME) .
 
