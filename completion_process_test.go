@@ -120,7 +120,7 @@ func TestD23EditorKilled(t *testing.T) {
 		c.in.Close()
 	}
 	t.Logf("gone after %v", took)
-	if slices.Min(took) > 2*time.Second {
+	if slices.Min(took) > 2*time.Second || slices.Max(took) > 10*time.Second {
 		t.Errorf("gone after %v", took)
 	}
 }

@@ -408,9 +408,11 @@ func (s *server) initialize(_ context.Context, raw []byte) (any, error) {
 	}
 	s.client = client
 	s.documents = NewDocuments(client.Encoding)
-	select {
-	case s.process <- client.ProcessID:
-	default:
+	if s.mayWatch(client.ProcessID) {
+		select {
+		case s.process <- client.ProcessID:
+		default:
+		}
 	}
 	s.ready.Store(true)
 	return result, nil
