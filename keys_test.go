@@ -185,10 +185,11 @@ func TestLoginWithoutKeyring(t *testing.T) {
 	}
 }
 
-// TestLoginReachesARunningEditor: nothing is restarted, whether the key is in a file or in a keyring that has to be
-// unlocked first; until then the endpoint is not asked without a key, which would refuse us.
+// TestLoginReachesARunningEditor: nothing is restarted, whether the key is in a file, in a keyring that has to be
+// unlocked first (until then the endpoint is not asked without a key, which would refuse us), or in a config.toml that
+// others could read until somebody did as they were told.
 func TestLoginReachesARunningEditor(t *testing.T) {
-	for _, where := range []string{"keyring", "file", "locked keyring"} {
+	for _, where := range []string{"keyring", "file", "locked keyring", "chmod"} {
 		t.Run(where, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
@@ -210,13 +211,26 @@ func TestLoginReachesARunningEditor(t *testing.T) {
 				}
 				h.ring.locked = make(chan struct{})
 			}
+			if where == "chmod" {
+				if runtime.GOOS == "windows" {
+					t.Skip("a profile's directory is closed to others there")
+				}
+				h.write("config.toml", fmt.Sprintf("apiKey = %q\nbaseURL = %q\n", loginKey, h.env["SPARK_BASE_URL"]), 0o644)
+			}
 			p, _, errs := h.process("")
-			_, end, err := startDemo(ctx, p, nil)
+			ed, end, err := startDemo(ctx, p, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer end()
-			if where == "locked keyring" {
+			if where == "chmod" {
+				if _, err := ed.WaitMessage(ctx, "run: chmod 600 "+h.config("config.toml")); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Chmod(h.config("config.toml"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			} else if where == "locked keyring" {
 				if st := model.Stats(); st.Upgrades+st.Requests > 0 {
 					t.Errorf("the endpoint was asked before there was a key: %+v", st)
 				}
