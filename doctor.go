@@ -72,7 +72,7 @@ func (x *examination) begin(section string) {
 }
 
 func (x *examination) say(f finding) {
-	f.Section = x.section
+	f.Section, f.Text = x.section, line(f.Text)
 	x.all = append(x.all, f)
 	if !x.cmd.JSON {
 		mark := map[string]string{"ok": "  ", "note": "! ", "wrong": "✗ "}[f.State]
@@ -385,7 +385,7 @@ func (x *examination) folder(ctx context.Context) {
 	if err != nil || sum.Cut {
 		more = " (not all were looked at)"
 	}
-	x.ok("files", "%d may be read, %d files and folders are closed, %d are no use%s", sum.Files, sum.Ignored, sum.Skipped, more)
+	x.ok("files", "%d may be read, %d files and folders are closed, %d are of no use (binary, generated, too large)%s", sum.Files, sum.Ignored, sum.Skipped, more)
 }
 
 // editors shows who was here last.
@@ -463,6 +463,17 @@ func masked(key string) string {
 		return fmt.Sprintf("…, %d characters", len(key))
 	}
 	return fmt.Sprintf("…%s, %d characters", key[len(key)-4:], len(key))
+}
+
+// line makes a text fit for one line of a terminal: an endpoint's words, a setting's value and an editor's name come
+// from others.
+func line(s string) string {
+	s = strings.NewReplacer("\n", " ", "\t", " ").Replace(printable(s))
+	const most = 400
+	if runes := []rune(s); len(runes) > most {
+		s = string(runes[:most]) + "…"
+	}
+	return s
 }
 
 func statusText(status int) string { return fmt.Sprintf("%d %s", status, http.StatusText(status)) }

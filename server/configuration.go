@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -219,8 +220,16 @@ func (s *Server) tellWarnings(ctx context.Context) {
 	texts := s.warnings
 	s.warnings = nil
 	s.mu.Unlock()
-	for _, t := range texts {
+	for i, t := range texts {
 		s.log.Warn(t)
-		s.client.ShowMessage(ctx, protocol.MessageTypeWarning, "spark-lsp: "+t)
+		if i < warningsAtOnce {
+			s.client.ShowMessage(ctx, protocol.MessageTypeWarning, "spark-lsp: "+t)
+		}
+	}
+	if more := len(texts) - warningsAtOnce; more > 0 {
+		s.client.ShowMessage(ctx, protocol.MessageTypeWarning, fmt.Sprintf("spark-lsp: %d more of this sort are in the log", more))
 	}
 }
+
+// warningsAtOnce bounds the messages that one look at the settings brings up: a workspace may hold a thousand wrong ones.
+const warningsAtOnce = 6

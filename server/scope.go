@@ -64,7 +64,7 @@ func (sc *scopes) at(name string) *settings.Resolved {
 	if in, ok := sc.folders[sc.root(name)]; ok {
 		// The answer for a folder is whole: what it leaves out is unset there.
 		layers.Editor = maps.Clone(layers.Editor)
-		maps.DeleteFunc(layers.Editor, func(key string, _ any) bool { return len(settings.FolderLayer(settings.Layer{key: nil})) > 0 })
+		maps.DeleteFunc(layers.Editor, func(key string, _ any) bool { return settings.ByFolder(key) })
 		maps.Copy(layers.Editor, in)
 	}
 	r, _ := settings.Resolve(layers)

@@ -87,11 +87,17 @@ func folderKeys() []string {
 func FolderLayer(values Layer) Layer {
 	out := Layer{}
 	for key, val := range values {
-		if o, ok := find(key); ok && o.scope == "resource" {
+		if ByFolder(key) {
 			out[key] = val
 		}
 	}
 	return out
+}
+
+// ByFolder reports whether a setting is one that an editor may have for one workspace folder.
+func ByFolder(key string) bool {
+	o, ok := find(key)
+	return ok && o.scope == "resource"
 }
 
 // Folders are what a user file says of folders.

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Source is where a value came from. The numeric order is the order of strength.
@@ -25,7 +26,7 @@ func (s Source) String() string {
 }
 
 // Layer is one source's values by dotted key ("completion.maxTokens"). Values are what TOML, JSON or an
-// environment variable yields: string, bool, int64, float64.
+// environment variable yields: string, bool, int64, float64, and for some keys tables and lists of these.
 type Layer map[string]any
 
 // Layers are the sources that can be set, weakest first in meaning: UserFile, Environment, Editor.
@@ -45,7 +46,19 @@ type Problem struct {
 	Text   string
 }
 
-func (p Problem) String() string { return fmt.Sprintf("%s (%s): %s", p.Key, p.Source, p.Text) }
+func (p Problem) String() string { return fmt.Sprintf("%s (%s): %s", showKey(p.Key), p.Source, p.Text) }
+
+// showKey is a setting's name in a message. Where the names come from a workspace they may be anything: a novel, a line
+// that looks like another message, codes for a terminal.
+func showKey(key string) string {
+	if len(key) <= longestName && !strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsPrint(r) }) && !looksLikeKey(key) {
+		return key
+	}
+	return show(key)
+}
+
+// longestName bounds what may be a name that somebody has mistyped, in bytes.
+const longestName = 80
 
 // Resolved is the configuration in force and where each value came from.
 type Resolved struct {
@@ -144,6 +157,10 @@ func Resolve(l Layers) (*Resolved, []Problem) {
 			}
 			o, ok := find(key)
 			if !ok && layer.src == Editor && ofTheShell(key) {
+				continue
+			}
+			if key == foldersName {
+				problems = append(problems, Problem{key, layer.src, "belongs into the user file; an editor has settings of its own for a folder"})
 				continue
 			}
 			if !ok {
@@ -255,6 +272,9 @@ func nearest(key string, src Source) string {
 
 // didYouMean names the one of several words that looks most like a wrong one, when one does.
 func didYouMean(wrong string, words []string) string {
+	if len(wrong) > longestName {
+		return ""
+	}
 	best, bestDist := "", len(wrong)/2+1
 	for _, w := range words {
 		if d := distance(strings.ToLower(wrong), strings.ToLower(w)); d < bestDist {

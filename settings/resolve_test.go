@@ -173,3 +173,22 @@ func TestEachJobMayHaveItsOwnEndpoint(t *testing.T) {
 		t.Errorf("nothing is set: %+v", r.For(Edit))
 	}
 }
+
+// TestNamesFromAWorkspaceAreTamed: what is wrong is told in one line, whatever it is called.
+func TestNamesFromAWorkspaceAreTamed(t *testing.T) {
+	for name, want := range map[string]string{
+		"provder":                            "provder (editor): unknown setting; did you mean",
+		"a\nspark-lsp: all is well":          `"a\nspark-lsp: all is well" (editor)`,
+		"\x1b[2J":                            `"\x1b[2J" (editor)`,
+		"\u202eprovider":                     `"\u202eprovider" (editor)`,
+		"sk-proj-0123456789":                 "a value that looks like a key (editor)",
+		strings.Repeat("provider", 100_000):  "…\" (editor): unknown setting",
+		"folders":                            "folders (editor): belongs into the user file",
+		"completion.languages.go.much.depth": "unknown setting",
+	} {
+		_, problems := Resolve(Layers{Editor: Layer{name: true}})
+		if len(problems) != 1 || !strings.Contains(problems[0].String(), want) || len(problems[0].String()) > 200 {
+			t.Errorf("%.40q: %.300v", name, problems)
+		}
+	}
+}
