@@ -150,9 +150,7 @@ func (p process) readUserAtOnce() server.User {
 	f := p.readUserFiles()
 	u := server.User{Settings: f.settings, Keys: map[string]string{}, KeysFollow: inKeyring(f.keys), Warnings: f.warnings}
 	for origin, k := range f.keys {
-		if k.Store == "" {
-			u.Keys[origin] = k.Key
-		}
+		u.Keys[origin] = k.Key
 	}
 	return u
 }

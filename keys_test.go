@@ -205,7 +205,6 @@ func TestLoginReachesARunningEditor(t *testing.T) {
 				login = append(login, "--file")
 			}
 			if where == "locked keyring" {
-				h.env["SPARK_PROVIDER"] = "openai"
 				if code, said := h.run(loginKey, login...); code != 0 {
 					t.Fatal(said)
 				}

@@ -46,7 +46,8 @@ type Config struct {
 type User struct {
 	// Settings is nil when they cannot be read: what was in force stays.
 	Settings settings.Layer
-	// Keys are the stored ones, each for one endpoint, by settings.Origin. They appear in no log and no message.
+	// Keys are the stored ones, each for one endpoint, by settings.Origin; "" is one that is not here yet. They appear in
+	// no log and no message.
 	Keys map[string]string
 	// KeysFollow says that more of them are still being fetched. Until they are here, no endpoint is asked without one.
 	KeysFollow bool

@@ -69,7 +69,7 @@ func (r *Resolved) For(job Job) Endpoint {
 	e := Endpoint{Provider: r.Provider, BaseURL: r.BaseURL, Model: r.Model, Tier: r.ServiceTier, FromEditor: r.editorRedirects()}
 	if e.Provider == "auto" {
 		e.Provider = "offline"
-		if r.key != "" || r.keys[Origin(r.BaseURL)] != "" {
+		if _, stored := r.keys[Origin(r.BaseURL)]; stored || r.key != "" {
 			e.Provider = "openai"
 		}
 	}

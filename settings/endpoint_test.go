@@ -14,6 +14,7 @@ func TestWhichKeyGoesWhere(t *testing.T) {
 		fromEditor bool
 	}{
 		{"a stored key makes auto a model", Layers{Keys: stored}, "openai", "ok", Login, false},
+		{"one that is still in the keyring does too", Layers{Keys: map[string]string{"https://api.openai.com": ""}}, "openai", "", Default, false},
 		{"none for the default endpoint", Layers{Keys: map[string]string{"https://api.mistral.ai": "mk"}}, "offline", "", Default, false},
 		{"the environment counts before it", Layers{Keys: stored, Environment: Layer{"apiKey": "ek"}}, "openai", "ek", Environment, false},
 		{"so does the user file", Layers{Keys: stored, UserFile: Layer{"apiKey": "fk"}}, "openai", "fk", UserFile, false},

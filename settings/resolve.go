@@ -32,7 +32,8 @@ type Layer map[string]any
 // Layers are the sources that can be set, weakest first in meaning: UserFile, Environment, Editor.
 type Layers struct {
 	UserFile, Environment, Editor Layer
-	// Keys are those that the user has stored, each for one endpoint, by its Origin.
+	// Keys are those that the user has stored, each for one endpoint, by its Origin; "" is one that is still in the
+	// system's keyring.
 	Keys map[string]string
 	// Paths are the names of the file that is asked about (what it was opened as, and what that is without symbolic
 	// links), absolute. The user file's folders that hold one of them have the last word. None asks in general.
