@@ -390,7 +390,8 @@ func (s *HunkStream) apply(ops []hunkLine, p placement) {
 		new += "\n"
 	}
 	d := NewStreamDiff(old, StreamOptions{Verbatim: true, LineEnd: s.lineEndAt(p.line)})
-	edits := append(d.Push(new), d.Finish()...)
+	d.Push(new)
+	d.Finish()
 	if err := d.Err(); err != nil {
 		s.refuse(err)
 		return
@@ -402,9 +403,14 @@ func (s *HunkStream) apply(ops []hunkLine, p placement) {
 		s.refuse(fmt.Errorf("%w: %d bytes instead of %d", errHunkCheck, len(got), len(new)))
 		return
 	}
-	for i := range edits {
-		edits[i].Start += start
-		edits[i].End += start
+	// The whole hunk is there, so its edits need not be those of a stream that could not look ahead: a line that changed
+	// below one that went is not written anew, and what somebody types in it meanwhile stays in its place (D10).
+	edits := Diff(old, d.Text())
+	delta := 0
+	for i, e := range edits { // each on the text that the one before it left
+		edits[i].Start += start + delta
+		edits[i].End += start + delta
+		delta += len(e.New) - (e.End - e.Start)
 	}
 	s.text, s.lines = text, lines
 	s.moved = append(s.moved, shift{p.line, grown})

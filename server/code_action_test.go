@@ -144,3 +144,57 @@ func BenchmarkCodeAction(b *testing.B) {
 		}
 	}
 }
+
+// menuOf lists the menu at a line of a document, with one diagnostic there, for a client.
+func menuOf(t *testing.T, client *lsp.Client) []protocol.CommandOrCodeAction {
+	t.Helper()
+	s := New(Config{Log: zap.NewNop()})
+	t.Cleanup(s.Close)
+	s.client = client
+	docs := lsp.NewDocuments(lsp.UTF8)
+	docs.Open("file:///w/a.go", "go", 1, "package a\n\nfunc f() {\n\tg()\n}\n")
+	p := &protocol.CodeActionParams{TextDocument: protocol.TextDocumentIdentifier{URI: "file:///w/a.go"}}
+	p.Range.Start.Line, p.Range.End.Line = 3, 3
+	p.Context.Diagnostics = []protocol.Diagnostic{{Range: p.Range, Message: protocol.String("undefined: g")}}
+	list, err := s.codeAction(t.Context(), docs.Snapshot(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list.([]protocol.CommandOrCodeAction)
+}
+
+// TestTheMenuIsCommandsOnly: an action is a title and a command, or a reason. Nothing is computed for it, nothing is left
+// to be resolved, and what a model writes is marked.
+func TestTheMenuIsCommandsOnly(t *testing.T) {
+	marked := 0
+	for _, entry := range menuOf(t, &lsp.Client{CodeActionLiterals: true, CodeActionDisabled: true, CodeActionTagLLM: true}) {
+		a := entry.(*protocol.CodeAction)
+		if a.Edit != nil || a.Data != nil || a.Kind == nil || (a.Command.Command == "") == (a.Disabled.Reason == "") {
+			t.Errorf("%+v", a)
+		}
+		if a.Title == "Fix with spark: undefined: g" && (len(a.Diagnostics) != 1 || *a.Kind != kindFix) {
+			t.Errorf("the fix of one diagnostic has %v, kind %s", a.Diagnostics, *a.Kind)
+		}
+		if (len(a.Tags) > 0) != (a.Title != "Complete here") {
+			t.Errorf("%s has the tags %v", a.Title, a.Tags)
+		}
+		marked += len(a.Tags)
+	}
+	if marked == 0 {
+		t.Error("nothing is marked as written by a model")
+	}
+	for _, entry := range menuOf(t, &lsp.Client{CodeActionLiterals: true}) {
+		if a := entry.(*protocol.CodeAction); a.Disabled.Reason != "" || len(a.Tags) > 0 {
+			t.Errorf("an editor that shows neither gets %+v", a)
+		}
+	}
+	plain := menuOf(t, &lsp.Client{})
+	if len(plain) == 0 {
+		t.Error("an editor that knows only commands gets none")
+	}
+	for _, entry := range plain {
+		if _, ok := entry.(*protocol.Command); !ok {
+			t.Errorf("an editor that knows only commands gets %T", entry)
+		}
+	}
+}
