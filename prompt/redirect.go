@@ -16,6 +16,7 @@ const (
 	Underway  Moment = iota // the model was still writing
 	Written                 // the edit is in the file
 	TakenBack               // the user has taken it back and wants another one
+	SecondLook              // another model has written it, and this one is to look at it again
 )
 
 // FollowUp is what the user says to a model about an edit that it knows: the request is the conversation so far, and
@@ -40,6 +41,8 @@ func (f FollowUp) Message() Message {
 		b.WriteString("This was written to the file.\n")
 	case TakenBack:
 		b.WriteString("The user has taken this back. Do it in another way.\n")
+	case SecondLook:
+		b.WriteString("This was written to the file, in haste. Look at it again: is it right, is it all that was asked for, and nothing more? If so, answer with it as it is.\n")
 	}
 	if f.Accepted > 0 {
 		fmt.Fprintf(&b, "The user has accepted %d of the changes by hand; leave those as they are.\n", f.Accepted)

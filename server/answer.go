@@ -83,6 +83,12 @@ func (a *regionAnswer) Err() error {
 func (*regionAnswer) Again() string { return "" }
 func (*regionAnswer) Left() string  { return "" }
 
+// verbatim is a text for a region that is there already: nothing in it is looked for but what is different.
+type verbatim struct{ *editops.StreamDiff }
+
+func (*verbatim) Again() string { return "" }
+func (*verbatim) Left() string  { return "" }
+
 // hunkAnswer is an answer in hunks. Each goes out when it is complete; those that have no one place in the file are
 // kept, to be asked for again, and never guessed.
 type hunkAnswer struct {

@@ -79,6 +79,13 @@ var actions = []action{
 	{title: "Take spark's edit back", kind: kindRewrite, command: cmdReject, offered: afterEdit},
 	{title: "Let spark try again", kind: kindRewrite, command: cmdRetry, offered: afterEdit, model: true},
 	{
+		title: "Show the next candidate", kind: kindRewrite, command: cmdCandidate,
+		offered: func(s *Server, at place) (bool, string) {
+			_, ok := s.others(at.doc.URI)
+			return ok && !s.streaming(at.doc.URI), ""
+		},
+	},
+	{
 		title: "Insert the rest of spark's edit", kind: kindRewrite, command: cmdRest,
 		offered: func(s *Server, at place) (bool, string) {
 			_, rest := s.reviewable(at.doc.URI)

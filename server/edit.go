@@ -21,6 +21,7 @@ type editArgument struct {
 	URI         string          `json:"uri"`
 	Range       *protocol.Range `json:"range,omitempty"`
 	Instruction string          `json:"instruction,omitempty"`
+	Candidates  int             `json:"candidates,omitempty"` // 0 is the setting's number
 }
 
 // edit is one edit that streams into a document, from the command to the last word about it.
@@ -37,6 +38,9 @@ type edit struct {
 	turns    sync.Mutex             // held while it is redirected; taken before all others
 	talk     talk                   // document.mu guards it
 
+	candidates []candidate // of several answers, the best first. document.mu guards them.
+	candidate  int         // the one that is shown
+
 	delegation *delegation // of a larger task, which streams into no document. Server.mu guards it.
 }
 
@@ -47,10 +51,12 @@ type task struct {
 	text        *lsp.Text // doc without the spark comment
 	seen        [2]int    // the region in text
 	instruction string
-	title       string        // of the action; "" for an instruction in the user's words
-	format      prompt.Format // of the answer
-	sources     []string      // of the context that it is sent with; none means all
-	again       taskMaker     // made it
+	title       string         // of the action; "" for an instruction in the user's words
+	format      prompt.Format  // of the answer
+	sources     []string       // of the context that it is sent with; none means all
+	candidates  int            // how many answers are asked for; 0 is the setting's number
+	prior       []session.Part // what was said about it before it was taken back
+	again       taskMaker      // made it
 }
 
 // taskMaker says what an edit at a place is to do. It is called anew when the user asks for another try.
@@ -163,8 +169,15 @@ func (s *Server) editCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, erro
 			at.start, at.end = c.Start, c.Start
 		}
 	}
-	return nil, s.startEdit(at, a.Instruction)
+	return nil, s.startTask(at, func(at place) (task, error) {
+		t, err := editTask(at, a.Instruction)
+		t.candidates = min(a.Candidates, maxCandidates)
+		return t, err
+	})
 }
+
+// maxCandidates bounds the answers to one instruction, as the setting does.
+const maxCandidates = 4
 
 // startEdit begins an edit by an instruction.
 func (s *Server) startEdit(at place, instruction string) error {

@@ -25,7 +25,8 @@ type editReport struct {
 	bytes    int
 	said     bool // more than white space
 	lines    int
-	tokens   int // the endpoint's count, 0 until it says so
+	tokens   int    // the endpoint's count, 0 until it says so
+	shown    string // the candidate that is shown without asking anybody
 }
 
 func (s *Server) reportEdit(ctx context.Context, e *edit) *editReport {
@@ -62,6 +63,9 @@ func (r *editReport) blank() bool { return !r.said }
 // pace is "12 lines, 340 tokens, 900 tok/s, first edit after 0.31 s". Until the endpoint has counted, a token is taken
 // for four bytes.
 func (r *editReport) pace() string {
+	if r.shown != "" {
+		return r.shown
+	}
 	words := counted(r.lines, "line", "lines")
 	tokens, about := r.tokens, ""
 	if tokens == 0 {

@@ -8,8 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"go.lsp.dev/protocol"
+
 	"github.com/spark-lsp/spark-lsp/delivery"
 	"github.com/spark-lsp/spark-lsp/editops"
+	"github.com/spark-lsp/spark-lsp/prompt"
 	"github.com/spark-lsp/spark-lsp/session"
 )
 
@@ -42,6 +45,7 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model,
 	s.shellBegin(ctx, d, e, t)
 	for {
 		o := s.runTurn(ctx, e, d, model, t, report)
+		shown := t != nil && t.candidate != nil
 		d.mu.Lock()
 		t, e.talk.next = e.talk.next, nil
 		if t == nil || ctx.Err() != nil {
@@ -53,6 +57,9 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model,
 			s.refreshLenses()
 			report.done(o)
 			s.removeComments(d, spent)
+			if o.state == delivery.Done && o.failure == nil && o.wrote && !shown {
+				s.secondLook(d, e)
+			}
 			return
 		}
 		d.mu.Unlock()
@@ -68,6 +75,10 @@ func (s *Server) runTurn(ctx context.Context, e *edit, d *document, model Model,
 		h = hearing{answer: newAnswer(e.task.format, region, e.task), size: len(region)}
 		d.mu.Lock()
 		e.talk.base, e.talk.input = parts(p.Base), parts(p.Input)
+		if e.task.prior != nil && e.task.format == prompt.Region {
+			f := prompt.FollowUp{Moment: prompt.TakenBack, Region: e.task.text.Slice(e.task.seen[0], e.task.seen[1]), Instruction: e.task.instruction}
+			e.talk.input = append(slices.Clip(e.task.prior), parts([]prompt.Message{f.Message()})...)
+		}
 		d.mu.Unlock()
 	} else if err := s.take(ctx, e, d, t, &h); err != nil {
 		d.mu.Lock()
@@ -85,8 +96,21 @@ func (s *Server) runTurn(ctx context.Context, e *edit, d *document, model Model,
 	})
 	var failure error
 	complete := false
+	n := e.task.candidates
+	if n == 0 {
+		n = s.optionsFor(e.task.doc).EditCandidates
+	}
 	for {
-		complete, failure = s.hear(asking, e, d, model, &h, report)
+		switch {
+		case h.written != nil:
+			report.shown = h.written.name
+			complete, failure = true, d.push(e.stream, h.answer, h.Push(editops.ModelText(h.written.text)))
+		case t == nil && n > 1:
+			complete, failure = s.hearBest(asking, e, d, model, n, &h, report)
+			n = 1 // what is asked for again is asked for once
+		default:
+			complete, failure = s.hear(asking, e, d, model, &h, report)
+		}
 		if complete && failure == nil {
 			failure = d.push(e.stream, h.answer, h.Finish())
 		}
@@ -124,7 +148,26 @@ func (s *Server) runTurn(ctx context.Context, e *edit, d *document, model Model,
 // hearing is an answer that is being listened to. Steered, it becomes another one.
 type hearing struct {
 	answer
-	size int // bytes of the text that it is about
+	size    int        // bytes of the text that it is about
+	written *candidate // it is there already
+}
+
+// hearBest takes several responses and goes on with the best of them, as if it had come alone.
+func (s *Server) hearBest(ctx context.Context, e *edit, d *document, model Model, n int, h *hearing, report *editReport) (complete bool, failure error) {
+	list, err := s.fanOut(ctx, e, d, model, n, e.task.doc.Text.Slice(e.task.start, e.task.end), report)
+	if err != nil {
+		return false, err
+	}
+	d.mu.Lock()
+	e.candidates, e.candidate = list, 0
+	e.talk.said.Reset()
+	e.talk.said.WriteString(list[0].said)
+	d.mu.Unlock()
+	report.text(list[0].said)
+	if len(list[0].problems) > 0 {
+		s.say(protocol.MessageTypeWarning, "spark-lsp: none of the candidates is sound; the best of them: %s", strings.Join(list[0].problems, "; "))
+	}
+	return true, d.push(e.stream, h.answer, h.Push(list[0].said))
 }
 
 // hear takes one response of the model's. complete says that it came to its own end.

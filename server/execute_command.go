@@ -20,6 +20,7 @@ const (
 	cmdRepeat    = "spark-lsp.repeat"
 	cmdSteer     = "spark-lsp.steer"
 	cmdDelegate  = "spark-lsp.delegate"
+	cmdCandidate = "spark-lsp.candidate"
 	cmdCancel    = "spark-lsp.cancel"
 	cmdAccept    = "spark-lsp.accept"
 	cmdReject    = "spark-lsp.reject"
@@ -40,6 +41,7 @@ var commands = map[string]func(s *Server, snap *lsp.Snapshot, arg json.RawMessag
 	cmdRepeat:    (*Server).repeatCommand,
 	cmdSteer:     (*Server).steerCommand,
 	cmdDelegate:  (*Server).delegateCommand,
+	cmdCandidate: (*Server).candidateCommand,
 	cmdCancel:    (*Server).cancelCommand,
 	cmdAccept:    (*Server).acceptCommand,
 	cmdReject:    (*Server).rejectCommand,

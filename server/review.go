@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/spark-lsp/spark-lsp/editops"
 	"github.com/spark-lsp/spark-lsp/lsp"
 	"github.com/spark-lsp/spark-lsp/prompt"
+	"github.com/spark-lsp/spark-lsp/session"
 )
 
 // reviewArgument names an ended edit: by number, or the latest one of a document, or, with neither, the latest of
@@ -203,9 +205,15 @@ func (s *Server) retryCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, err
 		if t := e.task; t.format == prompt.Hunks { // its region is the file, and its place is about where it was
 			at.start, at.end = min(t.seen[0], d.doc.Text.Len()), min(t.seen[1], d.doc.Text.Len())
 		}
+		prior := append(slices.Clip(e.talk.input), session.Part{Role: session.Assistant, Text: e.talk.said.String()})
 		d.forgetLocked(e)
 		d.mu.Unlock()
-		if err := s.startTask(at, e.task.again); err != nil {
+		again := func(at place) (task, error) {
+			t, err := e.task.again(at)
+			t.prior = prior
+			return t, err
+		}
+		if err := s.startTask(at, again); err != nil {
 			s.say(protocol.MessageTypeWarning, "spark-lsp: the edit cannot be tried again: %v", err)
 		}
 	})

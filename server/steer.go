@@ -24,6 +24,7 @@ type turn struct {
 	comment     place // where they have written it, doc nil for nowhere; it goes with the edit
 	moment      prompt.Moment
 	parts       []session.Part // what the model reads of it; nil before it is put into words
+	candidate   *candidate     // this is to be written, and no model is asked
 }
 
 // steered is the answer of spark-lsp.steer: exactly one of three outcomes, and why when it was refused.
@@ -291,6 +292,7 @@ func (s *Server) resume(d *document, e *edit, t *turn) (session.Outcome, error) 
 		begun.Store(true)
 		s.mu.Lock()
 		e.cancel, e.progress, e.token = cancel, nil, nil
+		e.landed.Store(0)
 		s.edits[e.id] = e
 		s.mu.Unlock()
 		s.refreshLenses()
@@ -365,10 +367,10 @@ func (s *Server) take(ctx context.Context, e *edit, d *document, t *turn, h *hea
 		shown := d.machine.Present(e.stream, spent)
 		text, err := d.machine.Redirect(e.stream, spent)
 		if err == nil {
-			if t.parts == nil {
+			if t.parts == nil && t.candidate == nil {
 				t.parts = d.followUpLocked(e, t, shown)
 			}
-			if said := e.talk.said.String(); said != "" {
+			if said := e.talk.said.String(); said != "" && t.candidate == nil {
 				e.talk.input = append(e.talk.input, session.Part{Role: session.Assistant, Text: said})
 			}
 			e.talk.input = append(e.talk.input, t.parts...)
@@ -378,6 +380,10 @@ func (s *Server) take(ctx context.Context, e *edit, d *document, t *turn, h *hea
 			e.talk.said.Reset()
 			e.talk.accepted, e.talk.rejected = 0, nil
 			*h = hearing{answer: newAnswer(e.task.format, text, e.task), size: len(text)}
+			if t.candidate != nil {
+				h.answer = &verbatim{StreamDiff: editops.NewStreamDiff(text, editops.StreamOptions{LineEnd: lineEnd(e.task.doc.Text), Verbatim: true})}
+				h.written = t.candidate
+			}
 			d.moveLocked()
 			d.mu.Unlock()
 			return nil

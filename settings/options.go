@@ -110,6 +110,14 @@ type Options struct {
 	// EditServiceTier is the tier for edits; "" is serviceTier.
 	EditServiceTier string `key:"edit.serviceTier" env:"SPARK_EDIT_SERVICE_TIER" oneof:",auto,default,flex,scale,priority,fast,ultrafast" default:"" scope:"machine"`
 
+	// EditCandidates is how many answers an edit asks for at once. They are checked in the process (they apply, brackets
+	// balance, Go and JSON parse), the best is shown, and the others are a code action away. Each is paid for.
+	EditCandidates int `key:"edit.candidates" env:"SPARK_EDIT_CANDIDATES" min:"1" max:"4" default:"1" scope:"machine"`
+
+	// EditSecondLook has the deep model look at every edit of a selection when it is written. What it would do otherwise
+	// is offered, and never done unasked.
+	EditSecondLook bool `key:"edit.secondLook" env:"SPARK_EDIT_SECOND_LOOK" default:"false" scope:"machine"`
+
 	// DeepProvider is who answers larger tasks in the background; "" is provider.
 	DeepProvider string `key:"deep.provider" env:"SPARK_DEEP_PROVIDER" oneof:",openai,offline,chat" default:"" scope:"machine"`
 
