@@ -11,10 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 var update = flag.Bool("update", false, "write docs/settings.md and package.json's settings anew")
@@ -110,7 +112,7 @@ func describe(name, comment string) (description, error) {
 	if !ok {
 		return description{}, fmt.Errorf("its comment does not begin with its name")
 	}
-	rest = strings.TrimPrefix(rest, "is ")
+	rest = strings.TrimPrefix(strings.TrimPrefix(rest, "is "), "are ")
 	d := description{text: strings.ToUpper(rest[:1]) + rest[1:]}
 	if !hasList {
 		return d, nil
@@ -127,7 +129,35 @@ func describe(name, comment string) (description, error) {
 	return d, nil
 }
 
+// marked sets what is code in a comment as code: quoted values, tables, and names of settings that no English word is.
+// An unmarked "*" would begin an emphasis. name says how a setting's name is written.
+func marked(text string, name func(key string) string) string {
+	return codeInComment.ReplaceAllStringFunc(text, func(s string) string {
+		switch {
+		case s[0] == '{', s == `""`:
+			return "`" + s + "`"
+		case s[0] == '"':
+			return "`" + strings.Trim(s, `"`) + "`"
+		}
+		return name(s)
+	})
+}
+
+var codeInComment = func() *regexp.Regexp {
+	var keys []string
+	for _, o := range declared {
+		if strings.ContainsFunc(o.key, func(r rune) bool { return r == '.' || unicode.IsUpper(r) }) {
+			keys = append(keys, regexp.QuoteMeta(o.key))
+		}
+	}
+	slices.SortFunc(keys, func(a, b string) int { return len(b) - len(a) })
+	return regexp.MustCompile(`\{"[^}]*\}|"[^"]*"|\b(?:` + strings.Join(keys, "|") + `)\b`)
+}()
+
 func docs(described map[string]description) string {
+	inDocs := func(key string) string {
+		return "[`" + key + "`](#" + strings.ToLower(strings.ReplaceAll(key, ".", "")) + ")"
+	}
 	var b strings.Builder
 	b.WriteString(`# Settings
 
@@ -176,10 +206,10 @@ workspace folder (VS Code) is asked for each folder; all of these but ` + "`comp
 `)
 	for _, o := range declared {
 		d := described[fieldName(o)]
-		fmt.Fprintf(&b, "\n## `%s`\n\n%s\n\n", o.key, d.text)
+		fmt.Fprintf(&b, "\n## `%s`\n\n%s\n\n", o.key, marked(d.text, inDocs))
 		if d.values != nil {
 			for _, value := range o.oneof {
-				fmt.Fprintf(&b, "- `%s`: %s\n", orName(value), d.values[value])
+				fmt.Fprintf(&b, "- `%s`: %s\n", orName(value), marked(d.values[value], inDocs))
 			}
 			b.WriteString("\n")
 		}
@@ -274,7 +304,8 @@ func schema(o option, d description) property {
 	list := func(what string) property {
 		return property{Type: "array", Items: &property{Type: "string"}, Description: what}
 	}
-	p := property{Scope: o.scope, MarkdownDescription: d.text}
+	inManifest := func(key string) string { return "`#spark." + key + "#`" } // a link to the setting
+	p := property{Scope: o.scope, MarkdownDescription: marked(d.text, inManifest)}
 	fallback := Options{}
 	if problem := o.set(&fallback, o.fallback); problem != "" {
 		panic(o.key + ": " + problem)

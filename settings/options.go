@@ -84,7 +84,7 @@ type Options struct {
 	// CompletionMaxTokens bounds one completion's answer, in tokens.
 	CompletionMaxTokens int `key:"completion.maxTokens" env:"SPARK_COMPLETION_MAX_TOKENS" min:"1" max:"2000" default:"200" scope:"resource"`
 
-	// CompletionProvider is who answers completions; "" is provider. "offline" leaves them to the embedded engine
+	// CompletionProvider is who answers completions; "" is "provider". "offline" leaves them to the embedded engine
 	// while edits go to a model.
 	CompletionProvider string `key:"completion.provider" env:"SPARK_COMPLETION_PROVIDER" oneof:",openai,offline,chat,llamacpp,ollama,mistral,deepseek,completions" default:"" scope:"machine"`
 
@@ -92,19 +92,19 @@ type Options struct {
 	// where that is named.
 	CompletionBaseURL string `key:"completion.baseURL" env:"SPARK_COMPLETION_BASE_URL" default:"" scope:"machine"`
 
-	// CompletionModel is the model for completions; "" is model.
+	// CompletionModel is the model for completions; "" is "model".
 	CompletionModel string `key:"completion.model" env:"SPARK_COMPLETION_MODEL" default:"" scope:"machine"`
 
 	// CompletionServiceTier is the tier for completions; "" is serviceTier.
 	CompletionServiceTier string `key:"completion.serviceTier" env:"SPARK_COMPLETION_SERVICE_TIER" oneof:",auto,default,flex,scale,priority,fast,ultrafast" default:"" scope:"machine"`
 
-	// EditProvider is who answers edits; "" is provider.
+	// EditProvider is who answers edits; "" is "provider".
 	EditProvider string `key:"edit.provider" env:"SPARK_EDIT_PROVIDER" oneof:",openai,offline,chat" default:"" scope:"machine"`
 
 	// EditBaseURL is the endpoint for edits; "" is baseURL.
 	EditBaseURL string `key:"edit.baseURL" env:"SPARK_EDIT_BASE_URL" default:"" scope:"machine"`
 
-	// EditModel is the model for edits; "" is model.
+	// EditModel is the model for edits; "" is "model".
 	EditModel string `key:"edit.model" env:"SPARK_EDIT_MODEL" default:"" scope:"machine"`
 
 	// EditServiceTier is the tier for edits; "" is serviceTier.
@@ -118,13 +118,13 @@ type Options struct {
 	// is offered, and never done unasked.
 	EditSecondLook bool `key:"edit.secondLook" env:"SPARK_EDIT_SECOND_LOOK" default:"false" scope:"machine"`
 
-	// DeepProvider is who answers larger tasks in the background; "" is provider.
+	// DeepProvider is who answers larger tasks in the background; "" is "provider".
 	DeepProvider string `key:"deep.provider" env:"SPARK_DEEP_PROVIDER" oneof:",openai,offline,chat" default:"" scope:"machine"`
 
 	// DeepBaseURL is the endpoint for larger tasks in the background; "" is baseURL.
 	DeepBaseURL string `key:"deep.baseURL" env:"SPARK_DEEP_BASE_URL" default:"" scope:"machine"`
 
-	// DeepModel is the model for larger tasks in the background; "" is model.
+	// DeepModel is the model for larger tasks in the background; "" is "model".
 	DeepModel string `key:"deep.model" env:"SPARK_DEEP_MODEL" default:"" scope:"machine"`
 
 	// DeepServiceTier is the tier for larger tasks in the background; "" is serviceTier.
