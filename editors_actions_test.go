@@ -243,6 +243,7 @@ func helixActions(t *testing.T, run *editorRun) {
 	h := startHelix(t, run, file)
 	h.wantInLog(`"method":"textDocument/publishDiagnostics"`, 1)
 	h.wantInLog(`"method":"textDocument/didOpen"`, 2)
+	h.wantOnScreen("●") // in the gutter: Helix knows of the problem
 	text, edits, ended := actionsFile, 0, 0
 	for _, a := range editorActions {
 		h.put(a.at, a.lines)
