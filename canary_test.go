@@ -365,6 +365,9 @@ func canaries(t *testing.T, provider string, seed uint64, steps int) {
 			t.Fatalf("%q of %s is in the log: %s", piece, where, line)
 		}
 	}
+	if strings.Contains(string(log), "return f") || strings.Contains(string(log), "if x > ") {
+		t.Error("there is code in the log")
+	}
 	if len(bird.told) == 0 || !strings.Contains(strings.Join(bird.told, ""), "SPARK_SECRET_") || provider == "openai" && edited == 0 {
 		t.Error("nothing was asked that had anything to hide")
 	}

@@ -59,7 +59,7 @@ type process struct {
 // cli is the command line. Kong reads flags, defaults and help from the tags.
 type cli struct {
 	Log      string           `placeholder:"FILE" help:"Append the log to FILE; nothing is ever logged to stdout." env:"SPARK_LOG"`
-	LogLevel string           `placeholder:"LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error. Only debug may contain code and prompts." env:"SPARK_LOG_LEVEL"`
+	LogLevel string           `placeholder:"LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error. None holds code or keys; debug holds names of files." env:"SPARK_LOG_LEVEL"`
 	Version  kong.VersionFlag `help:"Print the version and exit."`
 
 	Serve    serveCmd    `cmd:"" default:"withargs" hidden:"" help:"Speak LSP over stdin and stdout."`

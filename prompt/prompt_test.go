@@ -100,3 +100,24 @@ func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
 	return line
 }
+
+// A window that begins or ends within a line does so between words: half a key would not be recognized as one.
+func TestWindowCutsNoWord(t *testing.T) {
+	const key = "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+	text := strings.Repeat(`{"key":"`+key+`","n":1},`, 4000)
+	for at := len(text)/2 - 100; at < len(text)/2+100; at++ {
+		if text[at-1] != '}' && text[at-1] != ',' {
+			continue
+		}
+		for _, tokens := range []int{100, 333, 1000} {
+			in := Input{Text: String(text), Count: func(s string) int { return len(s) / 4 }}
+			lo, hi := in.around(at, at, tokens, tokens)
+			shown := strings.ReplaceAll(text[lo:hi], key, "")
+			for i := 0; i+8 <= len(key); i++ {
+				if strings.Contains(shown, key[i:i+8]) {
+					t.Fatalf("at %d: %q of a key is shown", at, key[i:i+8])
+				}
+			}
+		}
+	}
+}

@@ -102,7 +102,8 @@ func cutBefore(t Text, start, tokens int) int {
 	if i := strings.IndexByte(head, '\n'); i >= 0 && i < len(head)/2 {
 		return lo + i + 1
 	}
-	return start - len(lastRunes(head))
+	head = lastRunes(head)
+	return start - len(head) + wordStart(head)
 }
 
 // cutBehind is the end of such a window.
@@ -117,8 +118,35 @@ func cutBehind(t Text, end, tokens int) int {
 	if i := strings.LastIndexByte(tail, '\n'); i > len(tail)/2 {
 		return end + i + 1
 	}
-	return end + len(firstRunes(tail))
+	tail = firstRunes(tail)
+	return end + wordEnd(tail)
 }
+
+// longWord is so much of a key, in bytes, that it is recognized as one without the rest.
+const longWord = 256
+
+// wordStart is where the first whole word of a text begins that was cut somewhere: half a key would not be recognized
+// as one.
+func wordStart(s string) int {
+	for i := range min(len(s), longWord) {
+		if endsWord(s[i]) {
+			return i
+		}
+	}
+	return 0
+}
+
+// wordEnd is where the last whole word of such a text ends.
+func wordEnd(s string) int {
+	for i := len(s) - 1; i >= max(0, len(s)-longWord); i-- {
+		if endsWord(s[i]) {
+			return i + 1 // behind all of a letter of another script: it was cut between letters
+		}
+	}
+	return len(s)
+}
+
+func endsWord(c byte) bool { return c >= 0x80 || strings.IndexByte(" \t\r\n\"'`,;()[]{}<>", c) >= 0 }
 
 // firstRunes and lastRunes cut a half UTF-8 sequence off the end, or off the start, of a slice that was made at
 // an arbitrary byte.

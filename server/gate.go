@@ -188,11 +188,19 @@ func (g *gate) unmasked(m *privacy.Masker, answer iter.Seq2[session.Event, error
 }
 
 func (g *gate) Steer(ctx context.Context, h session.Handle, input []session.Part) (session.Outcome, error) {
-	return g.session.Steer(ctx, h, maskedParts(g.s.masker(), input))
+	m := g.s.masker()
+	g.s.learnDocuments(m)
+	return g.session.Steer(ctx, h, maskedParts(m, input))
 }
 
 func (g *gate) Warm(ctx context.Context, job session.Job, base []session.Part) error {
-	return g.session.Warm(ctx, job, maskedParts(g.s.masker(), base))
+	m := g.s.masker()
+	g.s.learnDocuments(m)
+	masked := base
+	if m != nil {
+		untilKnown(m, func() { masked = maskedParts(m, base) })
+	}
+	return g.session.Warm(ctx, job, masked)
 }
 
 // masked is a request as it may leave. A model that reads messages gets no FIM, and the other way round: what is not
