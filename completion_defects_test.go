@@ -11,6 +11,7 @@ import (
 
 	"go.lsp.dev/protocol"
 
+	"github.com/spark-lsp/spark-lsp/editops"
 	"github.com/spark-lsp/spark-lsp/lsp/editor"
 	"github.com/spark-lsp/spark-lsp/session/loopback"
 )
@@ -54,6 +55,11 @@ func TestCompletionDefects(t *testing.T) {
 		{"D18: Python, a body at the cursor's column", "python", "def f(x):\n    |\n", "if x:\n        return 1\n    return 2", "def f(x):\n    if x:\n        return 1\n    return 2\n"},
 		{"D18: Python, the cursor at column 0, the answer indented", "python", "def f(x):\n|\n", "    return x", "def f(x):\n    return x\n"},
 		{"D18: Go, spaces for tabs", "go", "func f() {\n\tif a {\n\t\tb()\n\t}\n\t|\n}\n", "if c {\n        d()\n    }", "func f() {\n\tif a {\n\t\tb()\n\t}\n\tif c {\n\t\td()\n\t}\n}\n"},
+		{"a dot", "go", "func f() {\n\tx.|\n}\n", "Close()", "func f() {\n\tx.Close()\n}\n"},
+		{"in a comment", "go", "// f adds the |\nfunc f() {\n}\n", "numbers up to n.", "// f adds the numbers up to n.\nfunc f() {\n}\n"},
+		{"in a string, closed", "go", "func f() {\n\tlog(\"hello |\")\n}\n", "world\")", "func f() {\n\tlog(\"hello world\")\n}\n"},
+		{"in a string, open", "python", "def f():\n    log(\"hello |\n", "world\")", "def f():\n    log(\"hello world\")\n"},
+		{"D17: what a snippet would eat", "shellscript", "echo |\n", "\"${HOME}/$1\\n\"", "echo \"${HOME}/$1\\n\"\n"},
 		{"D18: Makefile, a recipe", "makefile", "all:\n\t|\n", "go build ./...\n\tgo vet ./...", "all:\n\tgo build ./...\n\tgo vet ./...\n"},
 	}
 	for _, c := range []struct{ open, close string }{{"(", ")"}, {"[", "]"}, {"{", "}"}, {`"`, `"`}, {"'", "'"}, {"`", "`"}} {
@@ -168,5 +174,133 @@ func TestD19CancelReachesTheModel(t *testing.T) {
 				t.Errorf("%d responses were alive at once", w.top)
 			}
 		})
+	}
+}
+
+// TestCompletionPlaces: a document need not be a file, and a file's URI may be written in any way. Untitled buffers,
+// notebook cells, drives, blanks and read-only views are completed like any other, and stay apart.
+func TestCompletionPlaces(t *testing.T) {
+	r := newRig(t, t.Context(), func(x *loopback.Exchange) {
+		_ = x.Delta("from(" + strings.TrimSuffix(beforeCursor(x), " = ") + ")\n")
+		_ = x.Done()
+	})
+	defer r.end()
+	for i, uri := range []string{
+		"untitled:Untitled-1", "vscode-notebook-cell:/home/me/n.ipynb#W0sZmlsZQ%3D%3D", "vscode-notebook-cell:/home/me/n.ipynb#W1sZmlsZQ%3D%3D",
+		"file:///c%3A/Users/me/a.go", "file:///C:/Users/me/b.go", "file:///places/with%20blank.go", "file:///places/%C3%A9.go",
+		"git:/places/a.go?%7B%22ref%22%3A%22~%22%7D", "jdt://contents/rt.jar/java.lang/String.class", "spark:preview",
+	} {
+		name := fmt.Sprintf("name%d", i)
+		if err := r.ed.Open(uri, "go", name+" = \n"); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.ed.SetCursor(uri, len(name+" = ")); err != nil {
+			t.Fatal(err)
+		}
+		p, err := ask(r.ed, uri)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := accepted(t, r.ed, uri, p), name+" = from("+name+")\n"; got != want {
+			t.Errorf("%s: %q", uri, got)
+		}
+		var menu []protocol.CodeAction
+		err = r.ed.Call(t.Context(), protocol.MethodTextDocumentCodeAction, map[string]any{
+			"textDocument": map[string]any{"uri": uri}, "range": r.ed.Range(uri, 0, 0), "context": map[string]any{"diagnostics": []any{}},
+		}, &menu)
+		if err != nil || len(menu) == 0 {
+			t.Errorf("%s: the menu: %v, %v", uri, menu, err)
+		}
+	}
+}
+
+// TestCompletionSeveralCursors: an editor with several cursors asks for one of them, and types at all. What it was given
+// stays alive where it was asked for.
+func TestCompletionSeveralCursors(t *testing.T) {
+	r := newRig(t, t.Context(), func(x *loopback.Exchange) {
+		_ = x.Delta("compute(1)\n")
+		_ = x.Done()
+	})
+	defer r.end()
+	uri := "file:///cursors/a.go"
+	if err := r.ed.Open(uri, "go", "a = \nb = \nc = \n"); err != nil {
+		t.Fatal(err)
+	}
+	for _, typed := range []string{"", "c", "o"} {
+		if typed != "" { // at the three places at once, in one notification
+			text := r.ed.Text(uri)
+			var edits []editops.Edit
+			for at := 0; at < len(text); {
+				at += strings.IndexByte(text[at:], '\n')
+				edits = append(edits, editops.Edit{Start: at, End: at, New: typed})
+				at++
+			}
+			slices.Reverse(edits) // each refers to the text before all of them
+			if err := r.ed.Edit(uri, edits...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		second := strings.Index(r.ed.Text(uri), "\nc = ")
+		if err := r.ed.SetCursor(uri, second); err != nil {
+			t.Fatal(err)
+		}
+		p, err := ask(r.ed, uri)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(accepted(t, r.ed, uri, p), "\n")
+		if lines[1] != "b = compute(1)" || strings.Contains(lines[0]+lines[2], "mpute") {
+			t.Errorf("behind %q: %q", typed, lines)
+		}
+	}
+	if n := r.model.Stats().Exchanges; n != 1 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+// TestCompletionRenamedWhileStreaming: a document that is closed, and opened under another name, while the model writes
+// gets nothing of that, and is completed anew.
+func TestCompletionRenamedWhileStreaming(t *testing.T) {
+	exchanges := make(chan *loopback.Exchange, 4)
+	r := newRig(t, t.Context(), func(x *loopback.Exchange) {
+		_ = x.InProgress()
+		exchanges <- x
+		select {
+		case <-x.Cancelled():
+		case <-x.Ended():
+		}
+	})
+	defer r.end()
+	old, now := "file:///rename/old.go", "file:///rename/new.go"
+	open := func(uri string) *editor.Pending {
+		t.Helper()
+		if err := r.ed.Open(uri, "go", "x = \n"); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.ed.SetCursor(uri, 4); err != nil {
+			t.Fatal(err)
+		}
+		p, err := ask(r.ed, uri)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first := open(old)
+	x := <-exchanges
+	_ = x.Delta("before(")
+	if err := r.ed.Close(old); err != nil {
+		t.Fatal(err)
+	}
+	if err := wantCode(first.Wait(t.Context(), nil), "-32800"); err != nil {
+		t.Error(err)
+	}
+	<-x.Cancelled()
+	second := open(now)
+	x = <-exchanges
+	_ = x.Delta("after(1)\n")
+	_ = x.Done()
+	if got := accepted(t, r.ed, now, second); got != "x = after(1)\n" {
+		t.Errorf("under the new name: %q", got)
 	}
 }
