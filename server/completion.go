@@ -12,6 +12,17 @@ import (
 // labelWidth bounds a popup entry, in characters; the whole text stands in its documentation.
 const labelWidth = 60
 
+// popupTriggers are the characters behind which an editor opens its popup by itself, besides letters: where code goes on
+// with something that is worth suggesting. A blank is one in Helix, which selects nothing before it is told to; where the
+// first entry is selected already, Enter or Tab behind a blank would take what nobody wanted.
+func popupTriggers(client string) []string {
+	list := []string{".", ":", "(", "[", "{", "=", ","}
+	if client == "helix" {
+		list = append(list, " ")
+	}
+	return list
+}
+
 // completion gives editors without ghost text the same suggestion as one entry of their popup. The list is
 // incomplete, so that the editor asks again as the user types and never filters a stale one.
 func (s *Server) completion(ctx context.Context, snap *lsp.Snapshot, p *protocol.CompletionParams) (any, error) {
