@@ -41,7 +41,8 @@ type replay struct {
 type oracle struct {
 	rest     atomic.Pointer[string] // what is still to be typed; "" while a typo stands
 	requests atomic.Int64
-	bytes    atomic.Int64
+	bytes    atomic.Int64 // on the wire
+	read     atomic.Int64 // by the model: what would be on the wire if nothing were kept there
 }
 
 // oracleTime is how long the oracle takes to its first word.
@@ -50,6 +51,7 @@ const oracleTime = 12 * time.Millisecond
 func (o *oracle) respond(x *loopback.Exchange) {
 	o.requests.Add(1)
 	o.bytes.Add(int64(len(x.Body)))
+	o.read.Add(int64(len(x.FullInput())))
 	_ = x.InProgress()
 	rest := *o.rest.Load()
 	h := fnv.New32a()
@@ -86,20 +88,24 @@ func (o *oracle) respond(x *loopback.Exchange) {
 func TestReplay(t *testing.T) {
 	w := &strings.Builder{}
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tab, "file\tkeys\ttypos\taccepted chars\trequests\ttyped along\tflickers\tunder 10 ms\tp50 ms\tp99 ms\trequests/acc. char\tbytes/acc. char\twasted tokens/acc. char\t")
+	fmt.Fprintln(tab, "file\tkeys\ttypos\taccepted chars\trequests\ttyped along\tflickers\tunder 10 ms\tp50 ms\tp99 ms\trequests/acc. char\tbytes/acc. char\tbytes/request\tof\twasted tokens/acc. char\t")
 	for i, file := range []string{"editops/interpolate.go", "server/pace.go", "docs/model-protocol.md"} {
-		t.Run(file, func(t *testing.T) { replayFile(t, tab, file, uint64(i)+1) })
+		t.Run(file, func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			replayFile(t, tab, file, string(data), uint64(i)+1, false)
+		})
 	}
+	t.Run("60 KB, kept ready", func(t *testing.T) { replayFile(t, tab, "60KB.go", bigSource(t, 60<<10), 4, true) })
 	tab.Flush()
 	t.Logf("typed sessions, a model that takes %v:\n%s", oracleTime, w)
 }
 
-func replayFile(t *testing.T, table *tabwriter.Writer, file string, seed uint64) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := string(data)
+// replayFile types a stretch of a file anew. With warm, a pause comes first, in which the file is made ready at the
+// endpoint.
+func replayFile(t *testing.T, table *tabwriter.Writer, file, text string, seed uint64, warm bool) {
 	start := strings.Index(text[len(text)/3:], "\n") + len(text)/3 + 1
 	end := strings.Index(text[min(len(text)-1, start+1200):], "\n") + min(len(text)-1, start+1200)
 	o := &oracle{}
@@ -115,8 +121,14 @@ func replayFile(t *testing.T, table *tabwriter.Writer, file string, seed uint64)
 	if err := r.rig.ed.SetCursor(r.uri, start); err != nil {
 		t.Fatal(err)
 	}
+	if warm {
+		r.pause(o)
+	}
 	for r.typed < len(r.want) && !t.Failed() {
 		r.step(o)
+	}
+	if full, sent := o.read.Load(), o.bytes.Load(); warm && full < 20*sent {
+		t.Errorf("%s: %d bytes on the wire for requests of %d", file, sent, full)
 	}
 	if got := r.rig.ed.Text(r.uri); got != text {
 		t.Errorf("%s: the text is not what was meant:\n%q", file, got)
@@ -146,9 +158,25 @@ func replayFile(t *testing.T, table *tabwriter.Writer, file string, seed uint64)
 		t.Errorf("%s: %d characters accepted, %d keys typed along, %d typos: nothing was tested", file, r.accepted, r.through, r.typos)
 	}
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d %%\t%.2f\t%.2f\t%.3f\t%.1f\t%.2f\t\n", file, r.keys, r.typos, r.accepted, o.requests.Load(), r.through, r.flickers,
+	fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d %%\t%.2f\t%.2f\t%.3f\t%.1f\t%d\t%d\t%.2f\t\n", file, r.keys, r.typos, r.accepted, o.requests.Load(), r.through, r.flickers,
 		share, ms(r.took[len(r.took)/2]), ms(r.took[len(r.took)*99/100]), float64(o.requests.Load())/float64(r.accepted), float64(o.bytes.Load())/float64(r.accepted),
+		o.bytes.Load()/max(1, o.requests.Load()), o.read.Load()/max(1, o.requests.Load()),
 		float64(st.Completions["wastedTokens"])/float64(r.accepted))
+}
+
+// pause lets the program make the file ready: a key and its undoing, and then none until that is done.
+func (r *replay) pause(o *oracle) {
+	none := ""
+	o.rest.Store(&none)
+	warmed := r.rig.model.Warmups() + 1
+	r.key(o, func() error { return r.rig.ed.Type(r.uri, "ж") })
+	r.key(o, func() error { return r.rig.ed.Delete(r.uri, r.start, r.start+len("ж")) })
+	if err := r.rig.model.WaitWarm(r.t.Context(), warmed); err != nil {
+		r.t.Fatal(err)
+	}
+	o.requests.Store(0)
+	o.bytes.Store(0)
+	o.read.Store(0)
 }
 
 // step is one key that belongs to the text, or a typo and its correction.

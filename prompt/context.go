@@ -68,7 +68,7 @@ var budgets = []budget{
 	{Git, "git", [2]int{20, 100}, true, false},
 	{Definitions, "definitions", [2]int{780, 3500}, true, true},
 	{Similar, "similar", [2]int{500, 2000}, true, true},
-	{Edits, "edits", [2]int{300, 1200}, false, true},
+	{Edits, "edits", [2]int{500, 1200}, false, true},
 }
 
 // Tokens of the document itself. With a snapshot in the base a completion's windows are small, because they are all

@@ -69,6 +69,13 @@ func (s *Server) notes(name string) (prompt.Snippet, bool) {
 	return n.snippet, n.snippet.Text != ""
 }
 
+// forgetNotes lets the repositories' instructions be read anew.
+func (c *contexts) forgetNotes() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.notes)
+}
+
 func (s *Server) readNotes(root, dir string) prompt.Snippet {
 	rules := s.rulesFor(filepath.Join(root, "file"))
 	for {
@@ -156,8 +163,9 @@ type docContext struct {
 	path     string            // as the model sees it
 	passages *related.Passages // nil while it is not readable
 	language string
-	base     *prompt.Base // in force, nil for none
-	renewed  time.Time    // when a base was made last
+	base     *prompt.Base   // in force, nil for none
+	sent     []session.Part // base as it left this machine
+	renewed  time.Time      // when a base was made last
 }
 
 const (
@@ -281,6 +289,8 @@ func (c *docContext) refresh() {
 			s.contexts.index.Add(path, doc.LanguageID, text)
 		}
 		stable = s.findContext(doc, at, session.Completion)
+	} else {
+		s.contexts.index.Remove(path)
 	}
 	c.mu.Lock()
 	c.readable, c.path, c.language, c.passages, c.stable = readable, path, doc.LanguageID, passages, stable

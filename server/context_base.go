@@ -91,20 +91,27 @@ func (c *docContext) renew(ctx context.Context) {
 	if !ok || st.Alone || !o.ContextSnapshot || s.options().For(settings.Completion).Provider != "openai" || !s.automatic(doc) || !s.automaticAllowed() {
 		return
 	}
+	sess := s.models.session(session.Completion)
 	warmer, ok := s.model(session.Completion).(Warmer)
 	if !ok {
 		return
 	}
 	c.mu.Lock()
-	due := c.active && c.readable && time.Since(c.renewed) > leastAge
+	now := time.Now()
+	state := baseState{wanted: c.active && c.readable, quiet: now.Sub(c.lastKey), age: now.Sub(c.renewed)}
 	at := min(c.at, doc.Text.Len())
 	in := prompt.Input{
 		Path: c.path, Language: doc.LanguageID, Text: doc.Text, Cursor: at, Context: c.stable,
 		Count: s.contexts.tokens.Count, ContextTokens: o.ContextCompletionTokens,
 	}
-	old := c.base
+	old, sent := c.base, c.sent
 	c.mu.Unlock()
-	if !due || old != nil && !s.stale(old, doc, in) {
+	if old != nil {
+		state.fill = s.fillOf(old, sent, doc, in)
+	} else {
+		state.fill = 2
+	}
+	if !state.due() {
 		return
 	}
 	base := prompt.NewBase(in, doc.Version)
@@ -116,6 +123,7 @@ func (c *docContext) renew(ctx context.Context) {
 	c.renewed = time.Now()
 	c.mu.Unlock()
 	began := time.Now()
+	leaving := maskedParts(s.masker(), parts(base.Messages))
 	err := warmer.Warm(ctx, session.Completion, parts(base.Messages))
 	s.log.Debug("context: a base is warm", zap.Int("tokens", base.Tokens), zap.Int32("version", base.Version), zap.Duration("took", time.Since(began)), zap.Error(err))
 	if err != nil {
@@ -127,7 +135,9 @@ func (c *docContext) renew(ctx context.Context) {
 	default:
 	}
 	c.mu.Lock()
-	c.base = base
+	if s.models.session(session.Completion) == sess { // else somebody else answers by now
+		c.base, c.sent = base, leaving
+	}
 	c.mu.Unlock()
 	if out := s.contexts.warmth.holds(c); out != nil {
 		out.mu.Lock()
@@ -136,9 +146,43 @@ func (c *docContext) renew(ctx context.Context) {
 	}
 }
 
-// stale reports whether a base should be renewed at the next pause.
-func (s *Server) stale(b *prompt.Base, doc *lsp.Document, in prompt.Input) bool {
+// fillOf is how much of its room a base has used up, 2 where it no longer stands for the file: then a request goes
+// without it, or in full. sent is what it was when it left this machine.
+func (s *Server) fillOf(b *prompt.Base, sent []session.Part, doc *lsp.Document, in prompt.Input) float64 {
 	edits, complete := s.contexts.edits.snippets(doc.URI, b.Version, s.mayStand)
+	if !complete || !slices.Equal(maskedParts(s.masker(), parts(b.Messages)), sent) { // a secret is known by now that was not
+		return 2
+	}
 	in.Context = edits
-	return !complete || b.Fill(in) > 0.5
+	return b.Fill(in)
+}
+
+// baseState is what decides whether a document gets a new base.
+type baseState struct {
+	wanted bool          // somebody works in it, and it may be read
+	quiet  time.Duration // since the last key
+	age    time.Duration // since a base was made for it last
+	fill   float64       // see Base.Fill; above 1 where there is none that serves
+}
+
+// due is the rule above, but for the tokens.
+func (b baseState) due() bool {
+	return b.wanted && b.quiet >= quietTime && b.age >= leastAge && b.fill > 0.5
+}
+
+// dropBases takes all bases out of force: another endpoint answers, or what may be read has changed.
+func (s *Server) dropBases() {
+	s.mu.Lock()
+	docs := make([]*document, 0, len(s.docs))
+	for _, d := range s.docs {
+		docs = append(docs, d)
+	}
+	s.mu.Unlock()
+	for _, d := range docs {
+		c := &d.context
+		c.mu.Lock()
+		c.base, c.stable, c.readable, c.renewed = nil, nil, false, time.Time{}
+		c.wakeLocked()
+		c.mu.Unlock()
+	}
 }

@@ -129,9 +129,13 @@ func (s *Server) chooseModels() {
 			wanted[job] = cfg
 		}
 	}
+	before := s.models.session(session.Completion)
 	s.models.use(wanted, func(old *session.Session) {
 		s.start(func(context.Context) { old.Close() })
 	})
+	if s.models.session(session.Completion) != before {
+		s.dropBases()
+	}
 	for job, base := range bases {
 		if m, ok := s.model(job).(Warmer); ok {
 			// A base that is warm already costs nothing, and a failed warm-up neither: the first request goes in full

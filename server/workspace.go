@@ -43,8 +43,20 @@ func (s *Server) indexWorkspace(ctx context.Context, roots []string) {
 			return true
 		})
 		s.mu.Lock()
+		known := s.indexed[root]
 		s.indexed[root] = names
 		s.mu.Unlock()
+		if err == nil {
+			seen := map[string]bool{}
+			for _, name := range names {
+				seen[name] = true
+			}
+			for _, name := range known {
+				if !seen[name] {
+					s.unlearn(name)
+				}
+			}
+		}
 		s.log.Info("workspace read", zap.Any("summary", sum), zap.Error(err))
 	}
 }
@@ -130,8 +142,13 @@ func (s *Server) ignoreFileChanged(name string) {
 		return
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	clear(s.rules)
+	roots := s.roots
+	s.mu.Unlock()
+	s.contexts.forgetNotes()
+	s.dropBases()
+	// What was read may be closed now, and the other way round.
+	s.start(func(ctx context.Context) { s.indexWorkspace(ctx, roots) })
 }
 
 // relative is a document's path as the model and the engine see it: relative to its workspace folder, with

@@ -8,7 +8,12 @@ import (
 	"time"
 )
 
-const maxBases = 8 // that are kept warm at once; the least recently used goes first
+const (
+	maxBases = 8 // that are kept warm at once; the least recently used goes first
+	// maxRewarm bounds the bytes of the bases that a new connection is warmed with ahead of any request. They are
+	// billed; what is not among them is warmed by the first request that needs it.
+	maxRewarm = 128 << 10
+)
 
 // base is a prefix that Warm was asked to keep ready, on whichever sockets there are. It lives until it is
 // pushed out of the session's list.

@@ -323,9 +323,11 @@ func (s *Session) dial() {
 	k.rotation = s.afterLocked(s.cfg.Timeouts.Rotate, func() { s.rotate(k) })
 	var warm []*base
 	if s.recentLocked() {
+		size := 0
 		for _, b := range slices.Backward(s.bases) {
-			if time.Since(b.used) < s.cfg.Timeouts.Idle && len(warm) < 4 {
+			if time.Since(b.used) < s.cfg.Timeouts.Idle && len(warm) < 4 && (size == 0 || size+b.size <= maxRewarm) {
 				warm = append(warm, b)
+				size += b.size
 			}
 		}
 	}
