@@ -91,7 +91,7 @@ func (c *docContext) renew(ctx context.Context) {
 	if !ok || st.Alone || !o.ContextSnapshot || s.options().For(settings.Completion).Provider != "openai" || !s.automatic(doc) || !s.automaticAllowed() {
 		return
 	}
-	sess := s.models.session(session.Completion)
+	turn := s.models.turn()
 	warmer, ok := s.model(session.Completion).(Warmer)
 	if !ok {
 		return
@@ -135,7 +135,7 @@ func (c *docContext) renew(ctx context.Context) {
 	default:
 	}
 	c.mu.Lock()
-	if s.models.session(session.Completion) == sess { // else somebody else answers by now
+	if s.models.turn() == turn { // else somebody else answers by now
 		c.base, c.sent = base, leaving
 	}
 	c.mu.Unlock()

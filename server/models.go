@@ -33,6 +33,7 @@ type models struct {
 	mu     sync.Mutex
 	open   []opened
 	jobs   map[session.Job]*opened // a job without a session is the embedded engine's
+	turns  int // see turn
 	closed bool
 }
 
@@ -50,7 +51,7 @@ func (m *models) use(wanted map[session.Job]session.Config, ended func(*session.
 	if m.closed {
 		return
 	}
-	old := m.open
+	old, before := m.open, m.jobs[session.Completion]
 	m.open, m.jobs = nil, map[session.Job]*opened{}
 	for _, job := range []session.Job{session.Completion, session.Edit, session.Deep} {
 		cfg, ok := wanted[job]
@@ -71,9 +72,19 @@ func (m *models) use(wanted map[session.Job]session.Config, ended func(*session.
 		o := m.open[i]
 		m.jobs[job] = &o
 	}
+	if m.jobs[session.Completion] != before {
+		m.turns++
+	}
 	for _, o := range old {
 		ended(o.Session)
 	}
+}
+
+// turn changes whenever somebody else answers completions from then on, who holds no base yet.
+func (m *models) turn() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.turns
 }
 
 // status is what a job's session says of its endpoint; ok is false for the embedded engine.
@@ -129,11 +140,11 @@ func (s *Server) chooseModels() {
 			wanted[job] = cfg
 		}
 	}
-	before := s.models.session(session.Completion)
+	turn := s.models.turn()
 	s.models.use(wanted, func(old *session.Session) {
 		s.start(func(context.Context) { old.Close() })
 	})
-	if s.models.session(session.Completion) != before {
+	if s.models.turn() != turn {
 		s.dropBases()
 	}
 	for job, base := range bases {
