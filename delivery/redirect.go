@@ -19,9 +19,9 @@ func (m *Machine) Hold(id StreamID, held bool) {
 	}
 }
 
-// Present is the text of a stream's region as it will be when the edit on its way has arrived; skip, a stretch of the
-// document in bytes, is left out of it.
-func (m *Machine) Present(id StreamID, skip [2]int) string {
+// Present is the text of a stream's region as it will be when the edit on its way has arrived; skip, stretches of the
+// document in bytes, are left out of it.
+func (m *Machine) Present(id StreamID, skip ...[2]int) string {
 	s := m.stream(id)
 	if s == nil || s.void {
 		return ""
@@ -30,7 +30,14 @@ func (m *Machine) Present(id StreamID, skip [2]int) string {
 	if m.flies(s) && !m.flight.seen {
 		set = prediction(m.flight, m.doc, m.flight.first)
 	}
-	out, err := editops.NewChangeSet(m.doc.Len(), s.clip(skip)...)
+	slices.SortFunc(skip, func(a, b [2]int) int { return a[0] - b[0] })
+	var gone []editops.Edit
+	for i, stretch := range skip {
+		if i == 0 || stretch[0] >= skip[i-1][1] {
+			gone = append(gone, s.clip(stretch)...)
+		}
+	}
+	out, err := editops.NewChangeSet(m.doc.Len(), gone...)
 	if err == nil {
 		out, err = out.Map(set, false)
 	}

@@ -133,7 +133,7 @@ func TestHold(t *testing.T) {
 		t.Fatal("nothing to send")
 	}
 	m.Hold(id, true)
-	if got := m.Present(id, [2]int{}); got != "aaa2\nbbb1\n" {
+	if got := m.Present(id); got != "aaa2\nbbb1\n" {
 		t.Errorf("present %q", got)
 	}
 	if _, err := m.Redirect(id, [2]int{}); !errors.Is(err, ErrFlying) {

@@ -25,7 +25,12 @@ func DelegateBase(syntax HunkSyntax) []Message {
 	if syntax == SearchReplace {
 		changes = searchFilesRules
 	}
-	return rules(delegateRules + changes)
+	// The format alone: what else those rules say is of an answer that is changes from its first line to its last.
+	if i := strings.Index(changes, "Begin the changes"); i >= 0 {
+		changes = changes[i:]
+	}
+	changes, _, _ = strings.Cut(changes, "If nothing needs")
+	return rules(delegateRules + strings.TrimSpace(changes) + "\n")
 }
 
 // Delegate renders the request that begins a task.

@@ -13,10 +13,10 @@ const Deleted = "<deleted/>"
 type Moment int
 
 const (
-	Underway  Moment = iota // the model was still writing
-	Written                 // the edit is in the file
-	TakenBack               // the user has taken it back and wants another one
-	SecondLook              // another model has written it, and this one is to look at it again
+	Underway   Moment = iota // the model was still writing
+	Written                  // the edit is in the file
+	TakenBack                // the user has taken it back and wants another one
+	SecondLook               // another model has written it, and this one is to look at it again
 )
 
 // FollowUp is what the user says to a model about an edit that it knows: the request is the conversation so far, and

@@ -50,6 +50,7 @@ type task struct {
 	start, end  int       // the region, whole lines, bytes of doc
 	text        *lsp.Text // doc without the spark comment
 	seen        [2]int    // the region in text
+	comment     [2]int    // the spark comment in doc; empty for none
 	instruction string
 	title       string         // of the action; "" for an instruction in the user's words
 	format      prompt.Format  // of the answer
@@ -102,6 +103,7 @@ func editTask(at place, instruction string) (task, error) {
 	if found {
 		t.text = doc.Text.Replace(comment.Start, comment.End, "")
 		t.seen[1] -= comment.End - comment.Start
+		t.comment = [2]int{comment.Start, comment.End}
 	}
 	return t, nil
 }

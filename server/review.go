@@ -59,7 +59,11 @@ func (s *Server) reviewed(snap *lsp.Snapshot, command string, arg json.RawMessag
 		d.mu.Unlock()
 	}
 	if found == nil {
-		s.say(protocol.MessageTypeInfo, "spark-lsp: there is no finished edit to %s", command[len("spark-lsp."):])
+		verb := command[len("spark-lsp."):]
+		if command == cmdCandidate {
+			verb = "show another candidate of"
+		}
+		s.say(protocol.MessageTypeInfo, "spark-lsp: there is no finished edit to %s", verb)
 		return nil, nil, 0, nil
 	}
 	hunk := -1

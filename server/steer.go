@@ -222,7 +222,7 @@ func (s *Server) redirect(d *document, e *edit, t *turn) (session.Outcome, error
 			return session.SteerApplied, nil
 		}
 		d.machine.Hold(e.stream, true)
-		t.parts = d.followUpLocked(e, t, d.machine.Present(e.stream, d.spentLocked(t)))
+		t.parts = d.followUpLocked(e, t, d.machine.Present(e.stream, d.unseenLocked(e, t)...))
 		e.talk.steered = t
 		handle := e.talk.handle
 		d.mu.Unlock()
@@ -347,6 +347,19 @@ func (d *document) spentLocked(t *turn) [2]int {
 	return [2]int{at.start, at.end}
 }
 
+// unseenLocked are the instructions in the document that the model does not see as part of it: the turn's comment, and
+// the one that began the edit, as long as the model has not come to it. d.mu is held.
+func (d *document) unseenLocked(e *edit, t *turn) [][2]int {
+	list := [][2]int{d.spentLocked(t)}
+	if e.task.comment[0] < e.task.comment[1] {
+		at, err := d.nowLocked(place{doc: e.task.doc, start: e.task.comment[0], end: e.task.comment[1]})
+		if _, stands := commentLine(at); err == nil && stands {
+			list = append(list, [2]int{at.start, at.end})
+		}
+	}
+	return list
+}
+
 // followUpLocked is what the model reads of a turn. text is the region, without the turn's comment. d.mu is held.
 func (d *document) followUpLocked(e *edit, t *turn, text string) []session.Part {
 	said := strings.TrimRight(e.talk.said.String(), "\n")
@@ -364,7 +377,7 @@ func (s *Server) take(ctx context.Context, e *edit, d *document, t *turn, h *hea
 	for {
 		d.mu.Lock()
 		spent, moved := d.spentLocked(t), d.moved
-		shown := d.machine.Present(e.stream, spent)
+		shown := d.machine.Present(e.stream, d.unseenLocked(e, t)...)
 		text, err := d.machine.Redirect(e.stream, spent)
 		if err == nil {
 			if t.parts == nil && t.candidate == nil {
