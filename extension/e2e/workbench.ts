@@ -184,7 +184,7 @@ export class Workbench {
 
   /** Puts the cursor at the start of a piece of text, behind it, or over it. */
   async place(mark: string, how: boolean | "behind" = false): Promise<void> {
-    const line = await this.host(
+    const where = await this.host(
       (vscode, mark, how) => {
         const editor = vscode.window.activeTextEditor;
         if (!editor) throw new Error("no editor");
@@ -194,15 +194,20 @@ export class Workbench {
         const end = editor.document.positionAt(at + mark.length);
         const active = how === false ? start : end;
         editor.selection = new vscode.Selection(how === "behind" ? end : start, active);
-        return active.line + 1; // what the editor says of its selection may be older
+        let column = 0;
+        const tab = Number(editor.options.tabSize);
+        for (const c of editor.document.lineAt(active.line).text.slice(0, active.character)) {
+          column += c === "\t" ? tab - (column % tab) : 1;
+        }
+        const selected = how === true && mark !== "" ? ` (${mark.length} selected)` : "";
+        return `Ln ${active.line + 1}, Col ${column + 1}${selected}`;
       },
       mark,
       how,
     );
+    // The extension host believes at once what it has asked for, and the editor is some time behind.
     const shown = this.page.locator("#status\\.editor\\.selection");
-    await until(`the status bar says line ${line}`, async () =>
-      ((await shown.textContent()) ?? "").startsWith(`Ln ${line},`),
-    );
+    await until(`the status bar says ${where}`, async () => (await shown.textContent()) === where);
   }
 
   /** The text of the document in front. */
@@ -303,6 +308,7 @@ export class Workbench {
       } catch (err) {
         await this.command("notifications.showList").catch(() => undefined);
         await this.picture(`failed-${this.name}-${++this.failures}`);
+        await this.command("notifications.hideList").catch(() => undefined);
         throw err;
       }
     };

@@ -1,9 +1,11 @@
 // Runs functions that a test sends, in the extension host, with VS Code's API. The socket lies in a directory that only
 // the test's user may enter.
+const fs = require("node:fs");
 const http = require("node:http");
 const vscode = require("vscode");
 
 exports.activate = () => {
+  fs.rmSync(process.env.SPARK_DRIVER, { force: true }); // of the extension host before a reload
   http
     .createServer(async (request, response) => {
       let body = "";
