@@ -175,9 +175,9 @@ func (s *Server) resolve() {
 	if len(s.editor.folders) > 0 || len(user) > 0 {
 		sc = &scopes{layers: layers, user: user, folders: s.editor.folders, known: map[string]*settings.Resolved{}}
 	}
-	s.mu.Unlock()
-	s.resolved.Store(r)
+	s.resolved.Store(r) // before the lock is given back: files, editor and keyring may all have changed at once
 	s.scopes.Store(sc)
+	s.mu.Unlock()
 }
 
 // problemSource is where problems with the settings are met. Each says anew what is wrong, whenever it is looked at.

@@ -33,7 +33,7 @@ type models struct {
 	mu     sync.Mutex
 	open   []opened
 	jobs   map[session.Job]*opened // a job without a session is the embedded engine's
-	turns  int // see turn
+	turns  int                     // see turn
 	closed bool
 }
 
@@ -121,6 +121,8 @@ var bases = map[session.Job]func() []prompt.Message{
 // chooseModels opens, replaces or closes sessions as the settings in force ask, and warms them: dialled and primed
 // now, the first keystroke finds them ready.
 func (s *Server) chooseModels() {
+	s.choosing.Lock() // or what the settings were a moment ago might be chosen last
+	defer s.choosing.Unlock()
 	o := s.options()
 	wanted := map[session.Job]session.Config{}
 	if o.Enabled {

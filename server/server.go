@@ -92,6 +92,7 @@ type Server struct {
 	readyOnce sync.Once
 
 	fetching sync.Mutex // held while the editor is asked for its settings
+	choosing sync.Mutex // held while sessions are made to fit the settings in force
 
 	mu         sync.Mutex // guards what follows
 	user       User
