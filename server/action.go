@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -95,12 +96,18 @@ func (s *Server) actionCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, er
 	return nil, s.startTask(at, func(at place) (task, error) { return s.actionTask(at, row, problems) })
 }
 
+// errNoComments is what a person is told who has all comments carried out where there are none.
+var errNoComments = errors.New("no spark: comment stands in this file")
+
 // actionTask is what an action means at a place: the region, or the file, and the instruction.
 func (s *Server) actionTask(at place, a action, problems []prompt.Diagnostic) (task, error) {
 	start, end := a.region(at)
 	in := prompt.ActionInput{Place: prompt.PlaceOf(at.doc.Text, start, end), Diagnostics: problems}
 	for _, c := range comments(at.doc) {
 		in.Comments = append(in.Comments, prompt.Noted{Line: at.doc.Text.LineAt(c.Start) + 1, Instruction: c.Instruction})
+	}
+	if a.name == "comments" && len(in.Comments) == 0 {
+		return task{}, errNoComments
 	}
 	instruction, err := s.instruction(at.doc, a, in)
 	if err != nil {

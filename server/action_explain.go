@@ -50,20 +50,19 @@ func (s *Server) explain(at place, a action) error {
 			about.Markdown, about.Done = text, done
 			_ = s.client.Notify(ctx, methodExplain, about) // a connection that has ended needs no more words
 		}
-		var each func(string)
+		soFar := ""
 		var last time.Time
-		if s.client.SparkExplain {
-			each = func(text string) {
-				if now := time.Now(); now.Sub(last) >= explainInterval {
-					last = now
-					tell(text, false)
-				}
+		each := func(text string) {
+			soFar = text
+			if now := time.Now(); s.client.SparkExplain && now.Sub(last) >= explainInterval {
+				last = now
+				tell(text, false)
 			}
 		}
 		text, err := s.listen(ctx, prompt.Explain(in), maxExplainTokens, doc.URI, r, each)
 		switch {
 		case s.client.SparkExplain:
-			tell(text, true)
+			tell(soFar, true) // what there is, also of one that was stopped or broke off
 		case err == nil:
 			err = s.showExplanation(ctx, doc, start, text)
 		}

@@ -321,8 +321,11 @@ func (s *Server) editing(uri string) bool {
 }
 
 // maxEditTokens bounds the answer to an edit: half as long again as the region, and room for something new. A
-// token is about four bytes of code.
-func maxEditTokens(region int) int { return region/4*3/2 + 400 }
+// token is about four bytes of code. An answer in hunks is for a whole file and shorter; no endpoint writes more at
+// once than maxAnswerTokens.
+func maxEditTokens(region int) int { return min(region/4*3/2+400, maxAnswerTokens) }
+
+const maxAnswerTokens = 32_000
 
 // lineEnd is the line end of the document's first line, for regions that have none to copy.
 func lineEnd(t *lsp.Text) string {
