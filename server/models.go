@@ -51,7 +51,7 @@ func (m *models) use(wanted map[session.Job]session.Config, ended func(*session.
 	if m.closed {
 		return
 	}
-	old, before := m.open, m.jobs[session.Completion]
+	old, before := m.open, m.completerLocked()
 	m.open, m.jobs = nil, map[session.Job]*opened{}
 	for _, job := range []session.Job{session.Completion, session.Edit, session.Deep} {
 		cfg, ok := wanted[job]
@@ -72,12 +72,19 @@ func (m *models) use(wanted map[session.Job]session.Config, ended func(*session.
 		o := m.open[i]
 		m.jobs[job] = &o
 	}
-	if m.jobs[session.Completion] != before {
+	if m.completerLocked() != before {
 		m.turns++
 	}
 	for _, o := range old {
 		ended(o.Session)
 	}
+}
+
+func (m *models) completerLocked() *session.Session {
+	if o := m.jobs[session.Completion]; o != nil {
+		return o.Session
+	}
+	return nil
 }
 
 // turn changes whenever somebody else answers completions from then on, who holds no base yet.
