@@ -16,13 +16,21 @@ import (
 )
 
 var emacsTests = []editorTest{
-	{"eglot", func(t *testing.T, run *editorRun) { emacsActions(t, run, "docs/editors/emacs.md eglot") }},
-	{"lsp-mode", func(t *testing.T, run *editorRun) { emacsActions(t, run, "docs/editors/emacs.md lsp-mode") }},
+	{"eglot", func(t *testing.T, run *editorRun) { emacsActions(t, run, emacsEglot) }},
+	{"lsp-mode", func(t *testing.T, run *editorRun) { emacsActions(t, run, emacsLSPMode) }},
 	{"ghost text", emacsGhostText},
 }
 
+// The two ways of Emacs's page.
+const (
+	emacsEglot   = "docs/editors/emacs.md eglot"
+	emacsLSPMode = "docs/editors/emacs.md lsp-mode"
+)
+
 // emacsActions lets a comment be carried out, undoes it, asks again, stops in the middle, and takes that back. Eglot is
-// the client that waits with everything for an answer, and that sends changes only when it is idle.
+// the client that waits with everything for an answer, and that sends changes only when it is idle. lsp-mode loses
+// what it reads in one piece with an answer that it waits for, on a busy machine also the question where to show progress;
+// so its progress is not looked at.
 func emacsActions(t *testing.T, run *editorRun, page string) {
 	model := run.model(t)
 	path, original := run.file(t, "header.go")
@@ -35,7 +43,10 @@ func emacsActions(t *testing.T, run *editorRun, page string) {
 	answer := model.edit(hasToken, "ask for the cheap thing first")
 	model.must(answer.Text(hasTokenEdited))
 	model.must(answer.Done())
-	e.waitForEdit(1)
+	if page == emacsEglot {
+		e.waitForEdit(1)
+	}
+	e.eval(nil, "bridge-find-p", "Accept spark's edit") // which is offered when the edit has ended
 	wantText(t, "buffer after the edit", e.buffer(want), want)
 	e.eval(nil, "bridge-undo")
 	wantText(t, "buffer after one undo", e.buffer(commented), commented)
@@ -51,7 +62,9 @@ func emacsActions(t *testing.T, run *editorRun, page string) {
 		t.Errorf("no way to stop among %q", actions)
 	}
 	e.act("Stop spark")
-	e.waitForEdit(2)
+	if page == emacsEglot {
+		e.waitForEdit(2)
+	}
 	wantText(t, "buffer after the stop", e.buffer(first), first)
 	e.act("Take spark's edit back")
 	wantText(t, "buffer after it was taken back", e.buffer(commented), commented)
@@ -62,7 +75,7 @@ func emacsActions(t *testing.T, run *editorRun, page string) {
 func emacsGhostText(t *testing.T, run *editorRun) {
 	run.offline()
 	path, original := run.file(t, "client.go")
-	e := startEmacs(t, run, "docs/editors/emacs.md lsp-mode", path)
+	e := startEmacs(t, run, emacsLSPMode, path)
 
 	const typed = "var key = CanonicalHeader"
 	e.form(nil, `(progn (goto-char (point-max)) (insert `+strconv.Quote(typed)+`) t)`)

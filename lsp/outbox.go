@@ -1,9 +1,11 @@
 package lsp
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"sync"
+	"time"
 )
 
 const (
@@ -24,6 +26,8 @@ type outbox struct {
 	mu      sync.Mutex // guards all below
 	filled  sync.Cond  // pending or closed has changed
 	pending []byte     // frames that run has not taken yet
+	apart   bool       // see keepApart
+	answers []int      // with apart: where in pending each answer ends
 	spare   []byte     // the buffer that run took last, for reuse
 	room    chan struct{}
 	closed  bool
@@ -36,6 +40,24 @@ func newOutbox(out io.Writer, fail func(error)) *outbox {
 	o := &outbox{out: out, fail: fail, room: make(chan struct{}), done: make(chan struct{})}
 	o.filled.L = &o.mu
 	return o
+}
+
+// answerPause is how long nothing follows an answer that is kept apart: an Emacs that waits for it has read it by then.
+const answerPause = 40 * time.Millisecond
+
+// keepApart makes every answer the last frame that the client can read at a time. lsp-mode throws away what it has read
+// together with an answer that it waits for (lsp-request leaves the loop over the messages by throw): the edit, or the
+// question where to show progress, that a command's answer is followed by. There is no word from it to wait for.
+func (o *outbox) keepApart() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.apart = true
+}
+
+// isAnswer reports whether a frame is an answer to a request of the client.
+func isAnswer(frame []byte) bool {
+	_, body, _ := bytes.Cut(frame, []byte("\r\n\r\n"))
+	return !bytes.Contains(body[:min(len(body), 80)], []byte(`"method":`))
 }
 
 // wait blocks while limit or more bytes are pending. It ends with ctx's error, or with the error that broke
@@ -70,6 +92,9 @@ func (o *outbox) Write(p []byte) (int, error) {
 		return 0, ErrClosed
 	}
 	o.pending = append(o.pending, p...)
+	if o.apart && isAnswer(p) {
+		o.answers = append(o.answers, len(o.pending))
+	}
 	o.filled.Signal()
 	return len(p), nil
 }
@@ -88,10 +113,22 @@ func (o *outbox) run() {
 			return
 		}
 		o.pending, o.spare = o.spare[:0], nil
+		answered := len(o.answers) > 0
+		if answered {
+			end := o.answers[0]
+			o.pending = append(o.pending, batch[end:]...)
+			batch, o.answers = batch[:end], o.answers[1:]
+			for i := range o.answers {
+				o.answers[i] -= end
+			}
+		}
 		o.makeRoom()
 		o.mu.Unlock()
 
 		_, err := o.out.Write(batch)
+		if answered && err == nil {
+			time.Sleep(answerPause)
+		}
 
 		o.mu.Lock()
 		if cap(batch) <= 1<<20 { // one long message must not occupy its memory for ever

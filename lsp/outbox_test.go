@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.lsp.dev/protocol"
 
@@ -51,6 +53,42 @@ func TestOutboxOrder(t *testing.T) {
 	}
 	if _, err := o.Write([]byte("x")); !errors.Is(err, ErrClosed) {
 		t.Errorf("%v", err)
+	}
+}
+
+// pieces is a writer that keeps what it is given, and when.
+type pieces struct {
+	texts []string
+	times []time.Time
+}
+
+func (p *pieces) Write(b []byte) (int, error) {
+	p.texts, p.times = append(p.texts, string(b)), append(p.times, time.Now())
+	return len(b), nil
+}
+
+// What follows an answer must not be read together with it by lsp-mode.
+func TestOutboxKeepsAnswersApart(t *testing.T) {
+	frame := func(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body) }
+	call, first, second, said := frame(`{"jsonrpc":"2.0","id":3,"method":"a/b","params":{}}`), frame(`{"jsonrpc":"2.0","id":3,"result":null}`),
+		frame(`{"jsonrpc":"2.0","id":"x","error":{"code":1}}`), frame(`{"jsonrpc":"2.0","method":"c/d","params":{"result":1}}`)
+	var got pieces
+	o := newOutbox(&got, func(err error) { t.Error(err) })
+	o.keepApart()
+	for _, f := range []string{call, first, second, said, said} { // all are there before run looks
+		if _, err := o.Write([]byte(f)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.close()
+	o.run()
+	if want := []string{call + first, second, said + said}; !slices.Equal(got.texts, want) {
+		t.Fatalf("%q, want %q", got.texts, want)
+	}
+	for i := 1; i < len(got.times); i++ {
+		if pause := got.times[i].Sub(got.times[i-1]); pause < answerPause {
+			t.Errorf("%v behind an answer, want %v", pause, answerPause)
+		}
 	}
 }
 

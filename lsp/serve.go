@@ -392,6 +392,9 @@ func (s *server) initialize(_ context.Context, raw []byte) (any, error) {
 	}
 	client := newClient(params)
 	client.root, client.conn, client.stream = s.root, s.conn, s.stream
+	if client.Name == "emacs" { // lsp-mode; Eglot has a name of its own
+		s.out.keepApart()
+	}
 	result := &protocol.InitializeResult{}
 	if s.p.Initialize != nil {
 		// The context is the connection's: what Initialize starts outlives the call.

@@ -16,14 +16,12 @@
 (define-derived-mode go-mode prog-mode "Go" (setq-local comment-start "// "))
 (add-to-list 'auto-mode-alist '("\\.go\\'" . go-mode))
 
-(defvar bridge-ended 0 "How often the server has ended a progress.")
+(defvar bridge-ended 0 "How often the server has ended a progress, with Eglot.")
 (with-eval-after-load 'eglot
   (cl-defmethod eglot-handle-notification :after (_server (_method (eql $/progress)) &key _token value &allow-other-keys)
     (when (equal (plist-get value :kind) "end") (cl-incf bridge-ended))))
 (with-eval-after-load 'lsp-mode
-  (load "lsp-mode-autoloads") ; which an installed package does by itself
-  (define-advice lsp-on-progress-modeline (:after (_workspace params) bridge)
-    (when (equal (gethash "kind" (gethash "value" params)) "end") (cl-incf bridge-ended))))
+  (load "lsp-mode-autoloads")) ; which an installed package does by itself
 
 (defun bridge-eglot-p () (and (fboundp 'eglot-current-server) (eglot-current-server)))
 
@@ -66,14 +64,21 @@
                (mapcar (lambda (a) (plist-get a :title)) (eglot-code-actions (point) (point) nil nil))
              (mapcar (lambda (a) (gethash "title" a)) (lsp-code-actions-at-point)))))
 
+(defun bridge-find (title)
+  "The action TITLE at point, once it is offered."
+  (bridge-wait title
+               (lambda ()
+                 (if (bridge-eglot-p)
+                     (seq-find (lambda (a) (equal (plist-get a :title) title)) (eglot-code-actions (point) (point) nil nil))
+                   (seq-find (lambda (a) (equal (gethash "title" a) title)) (lsp-code-actions-at-point))))))
+
+(defun bridge-find-p (title) (and (bridge-find title) t))
+
 (defun bridge-act (title)
-  "Run the action TITLE at point."
+  "Run the action TITLE at point.  It has been answered when this returns, which waits for nothing else."
   (if (bridge-eglot-p)
-      (eglot-execute (eglot--current-server-or-lose)
-                     (or (seq-find (lambda (a) (equal (plist-get a :title) title)) (eglot-code-actions (point) (point) nil nil))
-                         (error "No action %s" title)))
-    (lsp-execute-code-action
-     (or (seq-find (lambda (a) (equal (gethash "title" a) title)) (lsp-code-actions-at-point)) (error "No action %s" title))))
+      (eglot-execute (eglot--current-server-or-lose) (bridge-find title))
+    (lsp-execute-code-action (bridge-find title)))
   t)
 
 (defun bridge-wait-text (want)
