@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -41,6 +42,8 @@ func (l *loginCmd) Run(ctx context.Context, p process) error {
 	}
 	entry := storedKey{Key: key}
 	if !l.File {
+		patience := time.AfterFunc(2*time.Second, func() { fmt.Fprintln(p.stderr, "Waiting for the system's keyring: is it asking to be unlocked?") })
+		defer patience.Stop()
 		_, err := p.askKeyring(ctx, func(k keyring) (string, error) { return "", k.Set(keyringService, origin, key) })
 		if err == nil {
 			entry = storedKey{Store: "keyring"}
