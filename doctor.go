@@ -24,6 +24,10 @@ import (
 )
 
 type doctorCmd struct {
+	Provider string `placeholder:"NAME" help:"Examine this provider, in place of the settings'."`
+	BaseURL  string `placeholder:"URL" help:"Examine this endpoint, for instance one that an editor's settings name."`
+	Model    string `placeholder:"NAME" help:"Ask this model."`
+
 	Free bool `help:"Ask the endpoint for nothing that costs tokens: no warm-up and no answer."`
 	JSON bool `name:"json" help:"Print the findings as a JSON list."`
 }
@@ -105,7 +109,13 @@ func (x *examination) settings(ctx context.Context) *settings.Resolved {
 	default:
 		x.ok("your file", "%s: there is none, and none is needed", x.tilde(file))
 	}
-	r, problems := settings.Resolve(settings.Layers{UserFile: user.Settings, Keys: user.Keys, Environment: settings.FromEnvironment(x.getenv)})
+	environment := settings.FromEnvironment(x.getenv)
+	for key, flag := range map[string]string{"provider": x.cmd.Provider, "baseURL": x.cmd.BaseURL, "model": x.cmd.Model} {
+		if flag != "" {
+			environment[key] = flag // the user's own word, like the environment
+		}
+	}
+	r, problems := settings.Resolve(settings.Layers{UserFile: user.Settings, Keys: user.Keys, Environment: environment})
 	for _, text := range user.Warnings {
 		x.wrong("your file", "see "+x.tilde(filepath.Dir(file)), "%s", text)
 	}
@@ -406,6 +416,11 @@ func (x *examination) editors() {
 		x.ok("  it cannot", "%s", orNothing(strings.Join(e.Missing, " ")))
 		if len(e.Settings) > 0 {
 			x.ok("  it sets", "%s", strings.Join(e.Settings, " "))
+		}
+		if slices.ContainsFunc(e.Settings, func(key string) bool {
+			return strings.HasSuffix(key, "rovider") || strings.HasSuffix(key, "aseURL")
+		}) {
+			x.note("  its endpoint", "'spark-lsp doctor --provider NAME --base-url URL' examines the endpoint that the editor names", "is its own, and not examined above")
 		}
 	}
 }

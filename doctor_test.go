@@ -26,6 +26,8 @@ import (
 
 	"go.lsp.dev/protocol"
 
+	"github.com/spark-lsp/spark-lsp/lsp/editor"
+	"github.com/spark-lsp/spark-lsp/server"
 	"github.com/spark-lsp/spark-lsp/session/loopback"
 )
 
@@ -78,6 +80,7 @@ func TestDoctor(t *testing.T) {
 			"connection                 127.0.0.1:", "WebSocket                  opened", "warm-up                    connected and primed",
 			"bytes sent", "accepted", "first text", "over a WebSocket", "ultrafast was asked for, default served",
 		}, never: []string{"✗", "spark-lsp login"}},
+		{name: "another endpoint", args: "--provider ollama --model qwen --base-url " + plain.Root(), code: 0, want: []string{"provider                   ollama  (environment)", "ollama at " + plain.Root(), "by qwen"}},
 		{name: "nothing that costs", env: map[string]string{"SPARK_BASE_URL": well.URL()}, args: "--free", code: 0, want: []string{"WebSocket                  opened"}, never: []string{"warm-up"}},
 		{name: "two models, one of them unknown", env: map[string]string{"SPARK_BASE_URL": serve(loopback.Options{Respond: func(x *loopback.Exchange) {
 			if x.Model == "none" {
@@ -139,23 +142,31 @@ func TestDoctorKnowsTheLastEditor(t *testing.T) {
 	if code, said := h.run("mistral-key", "login", "--provider", "mistral"); code != 0 {
 		t.Fatal(said)
 	}
-	p, _, _ := h.process("")
-	ed, end, err := startDemo(t.Context(), p, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := filepath.Join(h.env["XDG_STATE_HOME"], "spark-lsp", "editors.json")
-	for _, err = os.Stat(seen); err != nil; _, err = os.Stat(seen) { // a call there and back stands for the tick of a clock
-		if err := ed.Call(t.Context(), protocol.MethodWorkspaceExecuteCommand, map[string]any{"command": "spark-lsp.didAccept"}, nil); err != nil {
+	seen := 0
+	visit := func(name, options string) {
+		t.Helper()
+		p, _, _ := h.process("")
+		ed, end, err := startEditor(t.Context(), p, nil, editor.Options{Name: name, InitializationOptions: json.RawMessage(options)})
+		if err != nil {
 			t.Fatal(err)
 		}
+		for seen++; len(server.SeenEditors(stateDir(p.getenv))) < seen; { // a call there and back stands for the tick of a clock
+			if err := ed.Call(t.Context(), protocol.MethodWorkspaceExecuteCommand, map[string]any{"command": "spark-lsp.didAccept"}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		end()
 	}
-	end()
+	visit("first", `{"spark":{"baseURL":"https://x.example/v1"}}`)
+	if code, said := h.run("", "doctor"); code != 0 || !strings.Contains(said, "it sets                  baseURL") || !strings.Contains(said, "examines the endpoint that the editor names") {
+		t.Errorf("exit code %d, %s", code, said)
+	}
+	visit("second", `{"spark":{"delivery":"live"}}`)
 	code, said := h.run("", "doctor")
 	for _, want := range []string{
 		"delivery                   final  (user file)", "completion.maxTokens       50  (user file)", "provider                   offline  (environment)",
 		"stored key                 https://api.mistral.ai: …, 11 characters",
-		"editor                     spark-lsp demo, 0s ago; positions in utf-", "it can", "InlineCompletion", "it sets                  delivery",
+		"editor                     second, 0s ago; positions in utf-", "editor                     first, 0s ago", "it can", "InlineCompletion", "it sets                  delivery",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no %q", want)
@@ -168,6 +179,9 @@ func TestDoctorKnowsTheLastEditor(t *testing.T) {
 		t.Log(said)
 	}
 
+	if strings.Contains(said, "x.example") || strings.Contains(said, "its endpoint") {
+		t.Error("it says more of the first editor than it should")
+	}
 	p, out, _ := h.process("", "doctor", "--json")
 	code = p.run(t.Context())
 	var list []finding
