@@ -189,8 +189,9 @@ func nameStrength(name string) strength {
 	var buf [8]string
 	words := splitWords(buf[:0], name)
 	for len(words) > 0 {
-		last := words[len(words)-1]
-		if strings.Trim(last, "0123456789") != "" && !trailing[last] {
+		last := strings.TrimRight(words[len(words)-1], "0123456789")
+		if last != "" && !trailing[last] {
+			words[len(words)-1] = last
 			break
 		}
 		words = words[:len(words)-1]
@@ -231,7 +232,7 @@ var (
 	certainNames = set("password", "passwd", "pwd", "pass", "passphrase", "passcode", "secret", "secrets", "pw", "psw", "pword", "pgpassword", "pin")
 	// trailing are words behind the one that counts.
 	trailing = set("value", "val", "prod", "production", "dev", "test", "testing", "live", "staging", "local", "old", "new", "current", "default", "base", "b64", "base64",
-		"str", "string", "raw", "plain", "env", "bytes", "hex", "primary", "secondary", "backup", "v1", "v2", "v3")
+		"str", "string", "raw", "plain", "env", "bytes", "hex", "primary", "secondary", "backup", "v")
 	plausibleNames = set("token", "tokens", "apikey", "credential", "credentials", "cred", "creds", "auth", "bearer", "jwt", "dsn", "pat", "authtoken")
 	// keyOf are the words that make a key a secret one. A primary, public, cache or sort key is none.
 	keyOf = set("api", "access", "private", "secret", "signing", "sign", "encryption", "encrypt", "decryption", "master", "auth", "account", "service", "license", "licence",

@@ -1,11 +1,13 @@
 package privacy
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -169,17 +171,17 @@ func (m *Masker) find(text string, cut int) []Finding {
 	found = slices.DeleteFunc(merge(found), func(f Finding) bool { return f.Start >= f.End || m.allow.lets(f, text) })
 	for _, f := range found {
 		if cut < f.Start || cut > f.End {
-			m.known.learn(f.Rule, text[f.Start:f.End])
+			m.known.learn(f.Rule, text[f.Start:f.End], m.clock)
 		}
 	}
 	n := len(found)
 	if m.known.count > 0 {
-		found = m.known.find(found, text)
+		found = m.known.find(found, text, m.clock)
 	}
-	if found = m.typed.find(found, text, m.clock); len(found) > n {
-		found = merge(found)
+	if found = m.typed.find(found, text, m.clock); len(found) == n {
+		return found
 	}
-	return found
+	return slices.DeleteFunc(merge(found), func(f Finding) bool { return m.allow.lets(f, text) })
 }
 
 // across appends the two parts of each secret that a seam has cut in two.
@@ -220,9 +222,10 @@ func (m *Masker) Learn(text string) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.clock++
 	for _, f := range found {
 		if !m.allow.lets(f, text) {
-			m.known.learn(f.Rule, text[f.Start:f.End])
+			m.known.learn(f.Rule, text[f.Start:f.End], m.clock)
 		}
 	}
 }
@@ -349,38 +352,69 @@ func (m *Masker) forget() {
 
 // known are secrets that are masked wherever they stand, because something gave them away once.
 type known struct {
-	count int
+	count int // grows with every secret that is added, and never falls: it tells that something has changed
 	grams [1 << 10]uint64
-	words map[uint32][]string
-	all   map[string]bool
+	words map[string][]*knownSecret // by their first shortKnown bytes
+	all   map[string]*knownSecret
 }
 
-// learn remembers a secret that is long and strange enough not to be a word of the program too.
-func (k *known) learn(rule, secret string) {
-	if rule == "placeholder" || rule == "unfinished-token" || len(secret) < 8 || digits(secret) == 0 && len(secret) < 20 && !strings.ContainsAny(secret, "!@#$%^&*+/?") {
-		return
-	}
-	k.add(secret)
-}
-
-func (k *known) add(secret string) {
-	if k.all[secret] || len(secret) > 4<<10 {
-		return
-	}
-	if k.words == nil || k.count >= maxKnown {
-		*k = known{words: map[uint32][]string{}, all: map[string]bool{}, count: k.count}
-	}
-	secret = strings.Clone(secret)
-	k.count++ // never falls: it tells that something has changed
-	k.all[secret] = true
-	g := gram(secret[0], secret[1], secret[2])
-	k.grams[g>>6] |= 1 << (g & 63)
-	k.words[g] = append(k.words[g], secret)
+type knownSecret struct {
+	text string
+	seen int64 // Masker.clock
 }
 
 // shortKnown is how much of a secret's beginning is masked where not all of it is there: an older state of a file shows
-// what was typed by then. Bytes.
+// what was typed by then. Bytes; shorter secrets are masked only where they are recognized.
 const shortKnown = 8
+
+// learn remembers a secret that is long and strange enough not to be a word of the program too.
+func (k *known) learn(rule, secret string, clock int64) {
+	if rule == "placeholder" || rule == "unfinished-token" || len(secret) < shortKnown || len(secret) > 4<<10 ||
+		digits(secret) == 0 && len(secret) < 20 && !strings.ContainsAny(secret, "!@#$%^&*+/?") {
+		return
+	}
+	if s := k.all[secret]; s != nil {
+		s.seen = clock
+		return
+	}
+	if len(k.all) >= maxKnown && !k.forget(clock) {
+		return // all of them are in use: what is recognized by itself still is
+	}
+	if k.all == nil {
+		k.words, k.all = map[string][]*knownSecret{}, map[string]*knownSecret{}
+	}
+	k.count++
+	k.put(&knownSecret{strings.Clone(secret), clock})
+}
+
+func (k *known) put(s *knownSecret) {
+	k.all[s.text] = s
+	g := gram(s.text[0], s.text[1], s.text[2])
+	k.grams[g>>6] |= 1 << (g & 63)
+	k.words[s.text[:shortKnown]] = append(k.words[s.text[:shortKnown]], s)
+}
+
+// forget drops the half that was not seen for longest, and reports whether there is room now.
+func (k *known) forget(clock int64) bool {
+	const lately = 64 // texts
+	list := slices.SortedFunc(maps.Values(k.all), func(a, b *knownSecret) int { return cmp.Compare(b.seen, a.seen) })
+	keep := list[:len(list)/2]
+	for _, s := range list[len(list)/2:] {
+		if s.seen > clock-lately {
+			keep = append(keep, s)
+		}
+	}
+	if len(keep) == len(list) {
+		return false
+	}
+	k.grams = [1 << 10]uint64{}
+	clear(k.words)
+	clear(k.all)
+	for _, s := range keep {
+		k.put(s)
+	}
+	return true
+}
 
 // common is how many bytes a and b begin with that are the same.
 func common(a, b string) int {
@@ -391,14 +425,16 @@ func common(a, b string) int {
 	return n
 }
 
-func (k *known) find(found []Finding, text string) []Finding {
-	for i := 0; i+7 < len(text); i++ {
+func (k *known) find(found []Finding, text string, clock int64) []Finding {
+	for i := 0; i+shortKnown <= len(text); i++ {
 		g := gram(text[i], text[i+1], text[i+2])
 		if k.grams[g>>6]&(1<<(g&63)) == 0 {
 			continue
 		}
-		for _, w := range k.words[g] {
-			if n := common(text[i:], w); n == len(w) || n >= shortKnown && (i == 0 || !isWord(text[i-1])) && digits(w[:n]) > 0 {
+		for _, s := range k.words[text[i:i+shortKnown]] {
+			n := common(text[i:], s.text)
+			if n == len(s.text) || (i == 0 || !isWord(text[i-1])) && digits(s.text[:n]) > 0 {
+				s.seen = clock
 				found = append(found, Finding{"seen-before", i, i + n})
 			}
 		}
@@ -437,7 +473,8 @@ func (t *typed) note(found []Finding, text string, cut int, clock int64) {
 		if len(t.list) >= maxTyped {
 			t.list = t.list[1:]
 		}
-		t.list = append(slices.Clip(t.list), typedState{strings.Clone(s), clock})
+		t.list = slices.DeleteFunc(t.list, func(o typedState) bool { return strings.HasPrefix(s, o.text) }) // it is found as the beginning of this one
+		t.list = append(t.list, typedState{strings.Clone(s), clock})
 		t.count++
 	}
 }

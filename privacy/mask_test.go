@@ -1,6 +1,7 @@
 package privacy
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -218,6 +219,37 @@ func TestMaskAcrossSeams(t *testing.T) {
 	out = m.Mask(text)
 	if strings.Count(out, "\n<region>\n") != 1 || strings.Count(out, "\n</region>\n") != 1 || strings.Count(out, "SPARK_SECRET_") != 7 || m.Unmask(out) != text {
 		t.Errorf("%s", out)
+	}
+}
+
+// What is remembered is bounded, also when one text has more than there is room for.
+func TestMaskRemembersSoMuch(t *testing.T) {
+	m := NewMasker(MaskOptions{})
+	rng := rand.New(rand.NewPCG(10, 10))
+	for range 40 {
+		var b strings.Builder
+		for _, c := range canary.Plant(rng) {
+			b.WriteString(c.Text + "\n")
+		}
+		text := b.String()
+		if out := m.Mask(text); m.Unmask(out) != text {
+			t.Fatal("it did not come back")
+		}
+	}
+	if n := len(m.known.all); n > maxKnown || n < maxKnown/4 {
+		t.Errorf("%d are remembered", n)
+	}
+	var b strings.Builder
+	for i := range 3 * maxKnown {
+		fmt.Fprintf(&b, "password%d = \"hunter%dx%d\"\n", i, i, i*i)
+	}
+	text := b.String()
+	before := m.Known()
+	if out := m.Mask(text); strings.Contains(out, "hunter") || m.Unmask(out) != text {
+		t.Error("more than is remembered is not masked")
+	}
+	if m.Known()-before > maxKnown || len(m.known.all) > maxKnown {
+		t.Errorf("%d were added, %d are remembered", m.Known()-before, len(m.known.all))
 	}
 }
 

@@ -225,7 +225,7 @@ func (g *gate) masked(m *privacy.Masker, req session.Request) session.Request {
 // untilKnown masks again when masking has found a secret: it may stand, without what gave it away, in what was masked
 // before.
 func untilKnown(m *privacy.Masker, mask func()) {
-	for {
+	for range 4 { // each round adds what the last one uncovered, and that is soon nothing
 		before := m.Known()
 		if mask(); m.Known() == before {
 			return
@@ -274,13 +274,16 @@ func (s *Server) learnDocuments(m *privacy.Masker) {
 	for _, d := range docs {
 		d.mu.Lock()
 		doc, done := d.doc, d.learned
-		d.learned = learned{d.doc, m}
+		d.learned = learned{doc, m}
 		d.mu.Unlock()
-		if doc != nil && (done.doc != doc || done.by != m) {
+		if doc != nil && (done.by != m || done.doc != doc && doc.Text.Len() <= largeDocument) {
 			m.Learn(doc.Text.String())
 		}
 	}
 }
+
+// largeDocument is too large to be looked at as a whole for every key, bytes: it is when it is opened.
+const largeDocument = 1 << 20
 
 // learned is what of a document a Masker has seen.
 type learned struct {
