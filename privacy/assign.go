@@ -80,6 +80,9 @@ func nameBefore(line string, i int) strength {
 	if j == end {
 		return harmless
 	}
+	if name := line[j:end]; name == "PWD" || name == "PASS" && c == ':' {
+		return harmless // the working directory, and the word of a test's result
+	}
 	s := nameStrength(line[j:end])
 	switch c {
 	case ',':

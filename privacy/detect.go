@@ -36,7 +36,7 @@ var ownRules = []rule{
 	{name: "password-hash", keywords: []string{"$2a$", "$2b$", "$2y$", "$apr1$", "$1$", "$5$", "$6$", "$argon2", "$scrypt$", "pbkdf2"},
 		expr: `\$(?:2[aby]\$\d\d\$[./A-Za-z0-9]{40,}|(?:apr1|1|5|6)\$[^\s:'"]{20,}|argon2\w*\$[^\s:'"]{20,}|scrypt\$[^\s:'"]{20,})|pbkdf2[\w:-]*\$[^\s:'"]{20,}`},
 	{name: "signed-url", keywords: []string{"sig=", "signature="}, entropy: 3, expr: `(?i)[?&;](?:sig|x-amz-signature|x-goog-signature|signature)=([a-z0-9%+/=_-]{24,})`},
-	{name: "prefixed-token", entropy: 3, keywords: []string{"sk-", "sk_", "gsk_", "csk-", "xai-", "r8_", "figd_", "tskey-", "whsec_", "sbp_", "sb_secret_", "dckr_pat_",
+	{name: "prefixed-token", entropy: 3, accept: func(s string) bool { return changes(s) >= 0.08 }, keywords: []string{"sk-", "sk_", "gsk_", "csk-", "xai-", "r8_", "figd_", "tskey-", "whsec_", "sbp_", "sb_secret_", "dckr_pat_",
 		"gocspx-", "ya29.", "atatt3", "nfp_", "tvly-", "fw_", "ctp_", "rnd_", "vercel_", "supabase_", "sl.", "key-", "nrak-", "glpat-", "xoxb-", "xoxp-", "xoxe", "npm_", "ghp_", "github_pat_"},
 		expr: `(?:^|[^0-9A-Za-z])((?:sk[-_]|gsk_|csk-|xai-|r8_|figd_|tskey-|whsec_|sbp_|sb_secret_|dckr_pat_|GOCSPX-|ya29\.|ATATT3|nfp_|tvly-|fw_|ctp_|rnd_|vercel_|supabase_|sl\.|key-|NRAK-|glpat-|xox[a-z]{1,2}[-.]|npm_|ghp_|github_pat_)[A-Za-z0-9_.+/=-]*[0-9][A-Za-z0-9_.+/=-]{15,})`},
 	{name: "telegram-bot-token", keywords: []string{":aa"}, expr: `(?:^|[^0-9A-Za-z])([0-9]{8,10}:AA[\w-]{32,33})`},

@@ -270,6 +270,9 @@ func licences(modules []*debug.Module) ([]byte, error) {
 	if err := add("Go "+runtime.Version(), goroot); err != nil {
 		return nil, err
 	}
+	if err := add("the rules for secrets, of gitleaks", "privacy"); err != nil { // data, not a module
+		return nil, err
+	}
 	for _, m := range modules {
 		directory, err := output("go", "list", "-m", "-f", "{{.Dir}}", m.Path)
 		if err != nil {
