@@ -164,6 +164,16 @@ func (a *hunkAnswer) Left() string {
 // Text is the engine text: what a model that is asked again reads.
 func (a *hunkAnswer) Text() string { return a.hunks.Text() }
 
+// markersNote asks for longer markers where lines of the file could be taken for those of a block: Markdown underlines
+// headings so, and merges leave them behind.
+func markersNote(file string, syntax prompt.HunkSyntax) string {
+	search, divider, replace := editops.SearchMarkers(file)
+	if syntax != prompt.SearchReplace || len(search) == len("<<<<<<<") {
+		return ""
+	}
+	return fmt.Sprintf("\n\nLines of this file look like the markers of a block. Write longer ones: %s SEARCH, %s and %s REPLACE.", search, divider, replace)
+}
+
 // counted is a number with its noun: "1 hunk was", "2 hunks were".
 func counted(n int, one, many string) string { return fmt.Sprintf("%d %s", n, pick(n, one, many)) }
 

@@ -269,7 +269,9 @@ func (s *Server) editPrompt(t task) prompt.Prompt {
 	in.Text, in.Start, in.End, in.Instruction = t.text, t.seen[0], t.seen[1], t.instruction
 	p := prompt.Edit(in)
 	if t.format == prompt.Hunks {
-		p = prompt.EditHunks(in, s.hunkSyntax())
+		syntax := s.hunkSyntax()
+		in.Instruction += markersNote(t.text.String(), syntax)
+		p = prompt.EditHunks(in, syntax)
 	}
 	s.logPrompt(p)
 	return p
