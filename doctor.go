@@ -57,7 +57,7 @@ func (d *doctorCmd) Run(ctx context.Context, p process) error {
 	x := &examination{process: p, cmd: d}
 	x.begin("This program")
 	x.ok("version", "%s, %s/%s, %s", versionString(), runtime.GOOS, runtime.GOARCH, runtime.Version())
-	r := x.settings(ctx)
+	r := x.inForce(ctx)
 	x.endpoints(ctx, r)
 	x.embedded(ctx)
 	x.folder(ctx)
@@ -76,7 +76,7 @@ func (x *examination) begin(section string) {
 }
 
 func (x *examination) say(f finding) {
-	f.Section, f.Text = x.section, line(f.Text)
+	f.Section, f.What, f.Text = x.section, line(f.What), line(f.Text)
 	x.all = append(x.all, f)
 	if !x.cmd.JSON {
 		mark := map[string]string{"ok": "  ", "note": "! ", "wrong": "✗ "}[f.State]
@@ -96,8 +96,8 @@ func (x *examination) wrong(what, todo, format string, args ...any) {
 	x.say(finding{State: "wrong", What: what, Text: fmt.Sprintf(format, args...), Todo: todo})
 }
 
-// settings shows what is in force without an editor, and where it comes from.
-func (x *examination) settings(ctx context.Context) *settings.Resolved {
+// inForce shows the settings that are in force without an editor, and where it comes from.
+func (x *examination) inForce(ctx context.Context) *settings.Resolved {
 	x.begin("Settings in force (an editor's own come on top)")
 	user := x.readUser(ctx)
 	file := userFile(x.getenv)
@@ -143,7 +143,7 @@ func (x *examination) endpoints(ctx context.Context, r *settings.Resolved) {
 	for _, job := range []settings.Job{settings.Completion, settings.Edit, settings.Deep} {
 		e := r.For(job)
 		if e.Provider == "offline" {
-			idle = append(idle, job2words[job])
+			idle = append(idle, jobNames[job])
 			continue
 		}
 		id := endpoint{e.Provider, e.BaseURL, e.Key}
@@ -155,7 +155,7 @@ func (x *examination) endpoints(ctx context.Context, r *settings.Resolved) {
 	for _, id := range order {
 		var names []string
 		for _, job := range jobs[id] {
-			names = append(names, job2words[job])
+			names = append(names, jobNames[job])
 		}
 		x.begin(fmt.Sprintf("Endpoint for %s: %s at %s", strings.Join(names, ", "), id.provider, id.baseURL))
 		ctx, cancel := context.WithTimeout(ctx, endpointPatience)
@@ -169,7 +169,7 @@ func (x *examination) endpoints(ctx context.Context, r *settings.Resolved) {
 	}
 }
 
-var job2words = map[settings.Job]string{settings.Completion: "completions", settings.Edit: "edits", settings.Deep: "larger tasks"}
+var jobNames = map[settings.Job]string{settings.Completion: "completions", settings.Edit: "edits", settings.Deep: "larger tasks"}
 
 // endpoint examines the endpoint that some jobs share.
 func (x *examination) endpoint(ctx context.Context, r *settings.Resolved, jobs []settings.Job) {

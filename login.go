@@ -45,9 +45,12 @@ func (l *loginCmd) Run(ctx context.Context, p process) error {
 		patience := time.AfterFunc(2*time.Second, func() { fmt.Fprintln(p.stderr, "Waiting for the system's keyring: is it asking to be unlocked?") })
 		defer patience.Stop()
 		_, err := p.askKeyring(ctx, func(k keyring) (string, error) { return "", k.Set(keyringService, origin, key) })
-		if err == nil {
+		switch {
+		case err == nil:
 			entry = storedKey{Store: "keyring"}
-		} else {
+		case ctx.Err() != nil:
+			return errors.New("no key was stored")
+		default:
 			fmt.Fprintf(p.stderr, "spark-lsp: the system's keyring cannot be used (%s); the key goes into a file instead\n", strings.ReplaceAll(err.Error(), key, "[key]"))
 		}
 	} else if stored[origin].Store == "keyring" {
