@@ -86,7 +86,7 @@ func (p process) run(ctx context.Context) int {
 	var c cli
 	parser, err := kong.New(&c,
 		kong.Name("spark-lsp"),
-		kong.Description("A language server that makes a fast code model feel like a hand beside yours.\n\nEditors start it as: spark-lsp --stdio"),
+		kong.Description("A language server that makes a fast code model feel like a hand beside yours.\n\nEditors start it as: spark-lsp --stdio\nFor Zed's completions: spark-lsp --http 127.0.0.1:7878"),
 		kong.Vars{"version": "spark-lsp " + versionString()},
 		kong.Writers(p.stdout, p.stderr),
 		kong.Exit(func(n int) { exited, code = true, n }),

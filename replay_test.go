@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -21,7 +22,7 @@ import (
 // replay is a session in which a stretch of a real file is typed anew: key by key, with typos, backspaces, and
 // suggestions that are accepted now and then. It runs as fast as answers come; what it shows is decided by its seed.
 type replay struct {
-	t     *testing.T
+	t     testing.TB
 	rig   rig
 	rand  *rand.Rand
 	uri   string
@@ -31,6 +32,10 @@ type replay struct {
 
 	shown string // the document up to the end of what is shown; "" while nothing is
 
+	paced    bool      // keys come at a person's speed and cancel the request before; otherwise each answer is waited for
+	due      time.Time // when the next key comes, if paced
+	unserved int       // keys that were followed by the next one before there was an answer
+
 	keys, typos, requests, through, throughRequests, flickers int
 	accepted                                                  int // characters
 	took                                                      []time.Duration
@@ -39,6 +44,7 @@ type replay struct {
 // oracle is a model that knows the stretch and is right most of the time. What it says depends on nothing but the
 // text before the cursor on its line.
 type oracle struct {
+	takes    time.Duration          // to the first word
 	rest     atomic.Pointer[string] // what is still to be typed; "" while a typo stands
 	requests atomic.Int64
 	bytes    atomic.Int64 // on the wire
@@ -71,7 +77,7 @@ func (o *oracle) respond(x *loopback.Exchange) {
 		}
 	}
 	select {
-	case <-time.After(oracleTime):
+	case <-time.After(o.takes):
 	case <-x.Cancelled():
 		return
 	}
@@ -87,31 +93,69 @@ func (o *oracle) respond(x *loopback.Exchange) {
 // what a session costs.
 func TestReplay(t *testing.T) {
 	w := &strings.Builder{}
-	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tab, "file\tkeys\ttypos\taccepted chars\trequests\ttyped along\tflickers\tunder 10 ms\tp50 ms\tp99 ms\trequests/acc. char\tbytes/acc. char\tbytes/request\tof\twasted tokens/acc. char\t")
+	tab := replayTable(w)
 	for i, file := range []string{"editops/interpolate.go", "server/pace.go", "docs/model-protocol.md"} {
 		t.Run(file, func(t *testing.T) {
 			data, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			replayFile(t, tab, file, string(data), uint64(i)+1, false)
+			playReplay(t, tab, replaySetting{file: file, text: string(data), seed: uint64(i) + 1})
 		})
 	}
-	t.Run("60 KB, kept ready", func(t *testing.T) { replayFile(t, tab, "60KB.go", bigSource(t, 60<<10), 4, true) })
+	t.Run("60 KB, kept ready", func(t *testing.T) {
+		playReplay(t, tab, replaySetting{file: "60KB.go", text: bigSource(t, 60<<10), seed: 4, warm: true})
+	})
 	tab.Flush()
 	t.Logf("typed sessions, a model that takes %v:\n%s", oracleTime, w)
 }
 
-// replayFile types a stretch of a file anew. With warm, a pause comes first, in which the file is made ready at the
-// endpoint.
-func replayFile(t *testing.T, table *tabwriter.Writer, file, text string, seed uint64, warm bool) {
+// BenchmarkReplay is TestReplay at a person's speed, 30 to 200 ms a key, with a model that is slower than the shortest of
+// these gaps: the next key cancels the request before, as in an editor.
+func BenchmarkReplay(b *testing.B) {
+	data, err := os.ReadFile("server/pace.go")
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := &strings.Builder{}
+	tab := replayTable(w)
+	for i := 0; b.Loop(); i++ {
+		playReplay(b, tab, replaySetting{file: "server/pace.go", text: string(data), seed: uint64(i) + 1, paced: true})
+	}
+	tab.Flush()
+	b.Logf("a session typed at a person's speed, a model that takes %v:\n%s", pacedOracleTime, w)
+}
+
+// pacedOracleTime is how long the oracle of BenchmarkReplay takes to its first word.
+const pacedOracleTime = 80 * time.Millisecond
+
+func replayTable(w *strings.Builder) *tabwriter.Writer {
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tab, "file\tkeys\ttypos\taccepted chars\trequests\ttyped along\tflickers\tunserved\tunder 10 ms\tp50 ms\tp99 ms\trequests/acc. char\tbytes/acc. char\tbytes/request\tof\twasted tokens/acc. char\t")
+	return tab
+}
+
+// replaySetting is what is typed, and how.
+type replaySetting struct {
+	file, text string
+	seed       uint64
+	warm       bool // a pause comes first, in which the file is made ready at the endpoint
+	paced      bool
+}
+
+// playReplay types a stretch of a file anew.
+func playReplay(t testing.TB, table *tabwriter.Writer, set replaySetting) {
+	file, text, warm, paced := set.file, set.text, set.warm, set.paced
 	start := strings.Index(text[len(text)/3:], "\n") + len(text)/3 + 1
-	end := strings.Index(text[min(len(text)-1, start+1200):], "\n") + min(len(text)-1, start+1200)
-	o := &oracle{}
+	size := 1200
+	o := &oracle{takes: oracleTime}
+	if paced {
+		size, o.takes = 600, pacedOracleTime
+	}
+	end := strings.Index(text[min(len(text)-1, start+size):], "\n") + min(len(text)-1, start+size)
 	r := &replay{
-		t: t, rig: newRig(t, t.Context(), o.respond), rand: rand.New(rand.NewPCG(seed, 1)),
-		uri: "file:///replay/" + file, start: start, want: text[start:end],
+		t: t, rig: newRig(t, t.Context(), o.respond), rand: rand.New(rand.NewPCG(set.seed, 1)),
+		uri: "file:///replay/" + file, start: start, want: text[start:end], paced: paced,
 	}
 	defer r.rig.end()
 	language := map[bool]string{true: "go", false: "markdown"}[strings.HasSuffix(file, ".go")]
@@ -151,14 +195,14 @@ func replayFile(t *testing.T, table *tabwriter.Writer, file, text string, seed u
 	slices.Sort(r.took)
 	fast, _ := slices.BinarySearch(r.took, 10*time.Millisecond)
 	share := 100 * fast / len(r.took)
-	if share < 50 {
+	if share < 50 && !paced {
 		t.Errorf("%s: %d %% of the keys were answered within 10 ms", file, share)
 	}
 	if r.accepted == 0 || r.through == 0 || r.typos == 0 {
 		t.Errorf("%s: %d characters accepted, %d keys typed along, %d typos: nothing was tested", file, r.accepted, r.through, r.typos)
 	}
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d %%\t%.2f\t%.2f\t%.3f\t%.1f\t%d\t%d\t%.2f\t\n", file, r.keys, r.typos, r.accepted, o.requests.Load(), r.through, r.flickers,
+	fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d %%\t%.2f\t%.2f\t%.3f\t%.1f\t%d\t%d\t%.2f\t\n", file, r.keys, r.typos, r.accepted, o.requests.Load(), r.through, r.flickers, r.unserved,
 		share, ms(r.took[len(r.took)/2]), ms(r.took[len(r.took)*99/100]), float64(o.requests.Load())/float64(r.accepted), float64(o.bytes.Load())/float64(r.accepted),
 		o.bytes.Load()/max(1, o.requests.Load()), o.read.Load()/max(1, o.requests.Load()),
 		float64(st.Completions["wastedTokens"])/float64(r.accepted))
@@ -262,22 +306,37 @@ func (r *replay) know(o *oracle) {
 func (r *replay) key(o *oracle, do func() error) *protocol.InlineCompletionItem {
 	ed := r.rig.ed
 	r.keys++
+	if r.paced {
+		time.Sleep(time.Until(r.due)) // the typist is the clock here
+		r.due = time.Now().Add(30*time.Millisecond + time.Duration(r.rand.IntN(170))*time.Millisecond)
+	}
 	asked := o.requests.Load()
 	began := time.Now()
 	if err := do(); err != nil {
 		r.t.Fatal(err)
 	}
 	at := ed.Cursor(r.uri)
+	ctx, cancel := context.WithCancel(r.t.Context())
+	if r.paced {
+		ctx, cancel = context.WithDeadline(r.t.Context(), r.due)
+	}
+	defer cancel()
 	var list protocol.InlineCompletionList
-	err := ed.Call(r.t.Context(), protocol.MethodTextDocumentInlineCompletion, map[string]any{
+	err := ed.Call(ctx, protocol.MethodTextDocumentInlineCompletion, map[string]any{
 		"textDocument": map[string]any{"uri": r.uri}, "position": ed.Position(r.uri, at),
 		"context": map[string]any{"triggerKind": 2},
 	}, &list)
+	before := ed.Text(r.uri)[:at]
+	if r.paced && ctx.Err() != nil { // the next key is there; what was shown and still fits, the editor goes on showing
+		if r.unserved++; !strings.HasPrefix(r.shown, before) {
+			r.shown = ""
+		}
+		return nil
+	}
 	if err != nil {
 		r.t.Fatalf("%s: the only request there is failed: %v", r.uri, err)
 	}
 	r.took = append(r.took, time.Since(began))
-	before := ed.Text(r.uri)[:at]
 	now := ""
 	var item *protocol.InlineCompletionItem
 	if len(list.Items) > 0 {
