@@ -33,6 +33,8 @@ type status struct {
 	Models    map[string]int `json:"tokensByModel,omitempty"`
 
 	Completions counts `json:"completions"` // in this process
+
+	Summary string `json:"summary"` // all of it that a person wants to know, in one line
 }
 
 // runningEdit is one edit that streams now.
@@ -69,13 +71,14 @@ func (s *Server) status() status {
 	}
 	s.mu.Unlock()
 	slices.SortFunc(st.Edits, func(a, b runningEdit) int { return a.ID - b.ID })
+	st.Summary = st.summary(s.cfg.Version)
 	return st
 }
 
-func (s *Server) statusCommand(*lsp.Snapshot, json.RawMessage) (any, error) {
-	st := s.status()
+// summary is what a person wants to know of a status.
+func (st *status) summary(version string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "spark-lsp %s: ", s.cfg.Version)
+	fmt.Fprintf(&b, "spark-lsp %s: ", version)
 	if st.Provider == "offline" {
 		b.WriteString("embedded engine (completes identifiers and lines, follows no instructions)")
 	} else {
@@ -91,14 +94,20 @@ func (s *Server) statusCommand(*lsp.Snapshot, json.RawMessage) (any, error) {
 	if st.Tokens > 0 {
 		fmt.Fprintf(&b, ", %d tokens today", st.Tokens)
 	}
+	return b.String()
+}
+
+func (s *Server) statusCommand(*lsp.Snapshot, json.RawMessage) (any, error) {
+	st := s.status()
+	text := st.Summary
 	s.start(func(ctx context.Context) {
 		if st.Provider == "offline" {
 			// What runs on this machine is offered, and never used unasked. It is asked nothing but what it is.
 			for _, local := range session.Discover(ctx) {
-				fmt.Fprintf(&b, ". A model server runs at %s: set provider to %s and choose a model ('spark-lsp models' lists them)", local.URL, providers[local.Dialect])
+				text += fmt.Sprintf(". A model server runs at %s: set provider to %s and choose a model ('spark-lsp models' lists them)", local.URL, providers[local.Dialect])
 			}
 		}
-		_ = s.client.ShowMessage(ctx, protocol.MessageTypeInfo, b.String())
+		_ = s.client.ShowMessage(ctx, protocol.MessageTypeInfo, text)
 	})
 	return st, nil
 }

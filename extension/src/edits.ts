@@ -2,23 +2,20 @@
 // of where an edit goes when somebody types meanwhile. That is the server's.
 import * as vscode from "vscode";
 import type { LanguageClient } from "vscode-languageclient/node";
-import type { EditBegin, EditDelta, EditHunks } from "./protocol";
+import type { EditDelta, EditHunks } from "./protocol";
 import { oneLine } from "./words";
 
-interface Stream {
-  uri: string;
-  /** The document's version after our last piece; another one now means that somebody else has written since. */
-  version?: number;
-}
-
 export class Edits implements vscode.Disposable {
-  private readonly streams = new Map<number, Stream>();
+  /** By document: what the server wants drawn. */
   private readonly drawn = new Map<string, EditHunks>();
-  private readonly changed = new vscode.EventEmitter<void>();
-  /** Fires when an edit begins or ends, or is accepted or taken back. */
-  readonly onDidChange = this.changed.event;
+  /** By edit that streams: the document's version after its last piece. */
+  private readonly after = new Map<number, number>();
 
-  private readonly written = decoration("diffEditor.insertedTextBackground", "editorOverviewRuler.addedForeground");
+  private readonly written = vscode.window.createTextEditorDecorationType({
+    backgroundColor: new vscode.ThemeColor("diffEditor.insertedTextBackground"),
+    overviewRulerColor: new vscode.ThemeColor("editorOverviewRuler.addedForeground"),
+    overviewRulerLane: vscode.OverviewRulerLane.Left,
+  });
   private readonly removed = vscode.window.createTextEditorDecorationType({
     before: {
       color: new vscode.ThemeColor("editorCodeLens.foreground"),
@@ -28,7 +25,6 @@ export class Edits implements vscode.Disposable {
   });
   private readonly pending = vscode.window.createTextEditorDecorationType({ opacity: "0.5", isWholeLine: true });
   private readonly disposables = [
-    this.changed,
     this.written,
     this.removed,
     this.pending,
@@ -37,32 +33,28 @@ export class Edits implements vscode.Disposable {
   ];
 
   constructor(private readonly client: LanguageClient) {
-    client.onNotification("spark/edit/begin", (p: EditBegin) => {
-      this.streams.set(p.id, { uri: this.uri(p.uri) });
-      this.tell();
-    });
     client.onNotification("spark/edit/delta", async (p: EditDelta) => {
-      const applied = await this.apply(p).catch(() => false);
+      const applied = await this.apply(p);
       await client.sendNotification("spark/edit/ack", { id: p.id, seq: p.seq, applied });
     });
     client.onNotification("spark/edit/hunks", (p: EditHunks) => {
       this.drawn.set(this.uri(p.uri), p);
+      for (const e of p.edits) if (e.pending === undefined) this.after.delete(e.id);
       this.draw();
       this.tell();
     });
   }
 
-  /** How many edits stream, into one document or at all. */
-  streaming(document?: vscode.TextDocument): number {
-    const uri = document?.uri.toString();
-    return [...this.streams.values()].filter((s) => uri === undefined || s.uri === uri).length;
+  /** Whether an edit streams into a document. */
+  streaming(document: vscode.TextDocument): boolean {
+    return this.drawn.get(document.uri.toString())?.edits.some((e) => e.pending !== undefined) ?? false;
   }
 
   /** The ended edits of a document that wait for the user's word, with their hunks in the server's order. */
   review(document: vscode.TextDocument | undefined): { id: number; hunks: vscode.Range[] }[] {
     const edits = this.drawn.get(document?.uri.toString() ?? "")?.edits ?? [];
     return edits
-      .filter((e) => e.pending === undefined && e.hunks.length > 0)
+      .filter((e) => e.pending === undefined)
       .map((e) => ({ id: e.id, hunks: e.hunks.map((h) => this.range(h.range)) }));
   }
 
@@ -70,26 +62,23 @@ export class Edits implements vscode.Disposable {
   private async apply(p: EditDelta): Promise<boolean> {
     const uri = this.uri(p.uri);
     const document = vscode.workspace.textDocuments.find((d) => d.uri.toString() === uri);
-    const stream = this.streams.get(p.id);
-    if (document === undefined || document.version !== p.version || stream === undefined) return false;
+    if (document?.version !== p.version) return false;
     const edits = p.edits.map((e) => vscode.TextEdit.replace(this.range(e.range), e.newText));
     const { activeTextEditor, visibleTextEditors } = vscode.window;
     const editor = [activeTextEditor, ...visibleTextEditors].find((e) => e?.document === document);
-    let applied = false;
-    if (editor !== undefined) {
-      // An undo step is closed before the first piece, and before one that follows what somebody else has written:
-      // otherwise one undo would take that along.
-      const undoStopBefore = stream.version !== document.version;
-      applied = await editor
-        .edit((b) => edits.forEach((e) => void b.replace(e.range, e.newText)), { undoStopBefore, undoStopAfter: false })
-        .then(undefined, () => false); // it has left the screen meanwhile
-    }
+    // An undo step is closed before the first piece, and before one that follows what somebody else has written:
+    // otherwise one undo would take that along.
+    const undoStopBefore = this.after.get(p.id) !== document.version;
+    const put = (b: vscode.TextEditorEdit) => edits.forEach((e) => void b.replace(e.range, e.newText));
+    // An editor that has left the screen meanwhile throws.
+    let applied =
+      (await editor?.edit(put, { undoStopBefore, undoStopAfter: false }).then(undefined, () => false)) ?? false;
     if (!applied && document.version === p.version) {
       const all = new vscode.WorkspaceEdit();
       all.set(document.uri, edits);
       applied = await vscode.workspace.applyEdit(all);
     }
-    stream.version = document.version;
+    this.after.set(p.id, document.version);
     return applied;
   }
 
@@ -99,24 +88,19 @@ export class Edits implements vscode.Disposable {
       // Of another version than the one on screen: VS Code moves what is drawn, and the server has more to say.
       if (drawn === undefined || (drawn.version !== editor.document.version && drawn.edits.length > 0)) continue;
       const changes = drawn.edits.flatMap((e) => e.hunks).flatMap((h) => h.changes);
-      const written = changes.map((c) => this.range(c.range));
-      editor.setDecorations(
-        this.written,
-        written.filter((r) => !r.isEmpty),
-      );
+      const ranges = (of: EditHunks["edits"][0]["pending"][]) =>
+        of.flatMap((r) => (r === undefined ? [] : [this.range(r)])).filter((r) => !r.isEmpty);
+      editor.setDecorations(this.written, ranges(changes.map((c) => c.range)));
+      editor.setDecorations(this.pending, ranges(drawn.edits.map((e) => e.pending)));
+      const gone = changes.filter((c) => c.removed.trim() !== "");
       editor.setDecorations(
         this.removed,
-        changes.flatMap(({ removed }, i) => {
-          const at = written[i]?.start;
-          if (at === undefined || removed.trim() === "") return [];
-          const before = { contentText: oneLine(removed, 60) };
+        gone.map(({ range, removed }) => {
+          const { start } = this.range(range);
           const hoverMessage = new vscode.MarkdownString().appendCodeblock(removed, editor.document.languageId);
-          return [{ range: new vscode.Range(at, at), renderOptions: { before }, hoverMessage }];
+          const renderOptions = { before: { contentText: oneLine(removed, 60) } };
+          return { range: new vscode.Range(start, start), renderOptions, hoverMessage };
         }),
-      );
-      editor.setDecorations(
-        this.pending,
-        drawn.edits.flatMap((e) => (e.pending === undefined ? [] : [this.range(e.pending)])).filter((r) => !r.isEmpty),
       );
     }
   }
@@ -124,27 +108,21 @@ export class Edits implements vscode.Disposable {
   /** Sets what keybindings and menus look at. */
   private tell(): void {
     const document = vscode.window.activeTextEditor?.document;
-    void vscode.commands.executeCommand("setContext", "spark.streaming", document && this.streaming(document) > 0);
+    const streaming = document !== undefined && this.streaming(document);
+    void vscode.commands.executeCommand("setContext", "spark.streaming", streaming);
     void vscode.commands.executeCommand("setContext", "spark.review", this.review(document).length > 0);
-    this.changed.fire();
   }
 
   private uri(protocol: string): string {
     return this.client.protocol2CodeConverter.asUri(protocol).toString();
   }
 
-  private range(r: EditHunks["edits"][0]["hunks"][0]["range"]): vscode.Range {
+  private range(r: EditDelta["edits"][0]["range"]): vscode.Range {
     return this.client.protocol2CodeConverter.asRange(r);
   }
 
-  ended(id: number): void {
-    this.streams.delete(id);
-    this.tell();
-  }
-
-  /** Forgets everything, as the server has. */
+  /** Forgets everything, as a server that has ended has. */
   clear(): void {
-    this.streams.clear();
     for (const p of this.drawn.values()) p.edits = [];
     this.draw();
     this.drawn.clear();
@@ -155,12 +133,4 @@ export class Edits implements vscode.Disposable {
     this.clear();
     for (const d of this.disposables) d.dispose();
   }
-}
-
-function decoration(background: string, ruler: string): vscode.TextEditorDecorationType {
-  return vscode.window.createTextEditorDecorationType({
-    backgroundColor: new vscode.ThemeColor(background),
-    overviewRulerColor: new vscode.ThemeColor(ruler),
-    overviewRulerLane: vscode.OverviewRulerLane.Left,
-  });
 }

@@ -3,7 +3,6 @@ import * as vscode from "vscode";
 import type { LanguageClient } from "vscode-languageclient/node";
 import type { CodeAction, Command, Range } from "vscode-languageserver-protocol";
 import type { Edits } from "./edits";
-import type { SteerResult } from "./protocol";
 import { type Choice, choices, remember } from "./words";
 
 const historyKey = "spark.instructions";
@@ -12,15 +11,14 @@ const historyKey = "spark.instructions";
 const prompts: Record<string, { title: string; placeholder: string; none: string }> = {
   "spark-lsp.edit": { title: "Edit", placeholder: "What to do here", none: "what the spark: comment says" },
   "spark-lsp.steer": { title: "Redirect the edit", placeholder: "What to do instead", none: "…" },
+  "spark-lsp.delegate": { title: "Delegate a task", placeholder: "What to do, in this file and others", none: "…" },
   "spark-lsp.retry": { title: "Again, but…", placeholder: "What to do differently", none: "just again" },
 };
 
 /** Whether a command of the server would need an instruction and has none. */
 export function lacksInstruction(command: string, argument: unknown): boolean {
   const given = argument as { instruction?: string; uri?: string } | undefined;
-  return (
-    (command === "spark-lsp.edit" || command === "spark-lsp.steer") && given?.uri !== undefined && !given.instruction
-  );
+  return command !== "spark-lsp.retry" && command in prompts && given?.uri !== undefined && !given.instruction;
 }
 
 /** Asks for an instruction and runs it: at the selection, or for a command and argument of the server's menu. */
@@ -28,47 +26,36 @@ export async function instruct(
   client: LanguageClient,
   edits: Edits,
   memory: vscode.Memento,
-  menu?: { command: string; argument: { uri: string; range?: Range } },
+  menu?: { command: string; argument?: { uri: string; range?: Range } },
 ): Promise<void> {
   const editor = vscode.window.activeTextEditor;
   if (editor === undefined) return;
-  const range = client.code2ProtocolConverter.asRange(editor.selection);
-  const argument = menu?.argument ?? { uri: client.code2ProtocolConverter.asUri(editor.document.uri), range };
+  const { document, selection } = editor;
+  const uri = client.code2ProtocolConverter.asUri(document.uri);
   let command = menu?.command ?? "spark-lsp.edit";
-  let id: number | undefined;
-  if (menu === undefined && edits.streaming(editor.document) > 0) {
-    command = "spark-lsp.steer";
+  let argument: object = menu?.argument ?? { uri, range: client.code2ProtocolConverter.asRange(selection) };
+  if (menu === undefined && edits.streaming(document)) {
+    [command, argument] = ["spark-lsp.steer", { uri }];
   } else if (menu === undefined) {
-    const here = edits.review(editor.document).find((e) => e.hunks.some((h) => h.intersection(editor.selection)));
-    if (here !== undefined) [command, id] = ["spark-lsp.retry", here.id];
+    const here = edits.review(document).find((e) => e.hunks.some((h) => h.intersection(selection)));
+    if (here !== undefined) [command, argument] = ["spark-lsp.retry", { uri, id: here.id }];
+  } else if (command === "spark-lsp.delegate") {
+    argument = { uris: [uri] };
   }
-  const actions = command === "spark-lsp.edit" ? actionsAt(client, argument) : Promise.resolve([]);
-  const history = memory.get<string[]>(historyKey, []);
   const prompt = prompts[command];
-  const chosen = prompt && (await ask(prompt, history, actions));
-  if (chosen === undefined || (chosen === "" && command === "spark-lsp.steer")) return;
+  if (prompt === undefined) return;
+  const actions = command === "spark-lsp.edit" ? actionsAt(client, argument as { uri: string; range?: Range }) : [];
+  const history = memory.get<string[]>(historyKey, []);
+  const chosen = await ask(prompt, history, Promise.resolve(actions));
+  if (chosen === undefined || (chosen === "" && prompt.none === "…")) return;
   // A selection that stays would be typed over.
-  if (!editor.selection.isEmpty)
-    editor.selection = new vscode.Selection(editor.selection.active, editor.selection.active);
+  editor.selection = new vscode.Selection(editor.selection.active, editor.selection.active);
   if (typeof chosen !== "string") {
     await execute(client, chosen.command, chosen.arguments);
     return;
   }
   if (chosen !== "") await memory.update(historyKey, remember(history, chosen));
-  const { uri } = argument;
-  switch (command) {
-    case "spark-lsp.steer": {
-      const result = (await execute(client, command, [{ uri, instruction: chosen }])) as SteerResult | null;
-      const reason = result?.reason ? `: ${result.reason}` : "";
-      if (result) vscode.window.setStatusBarMessage(`spark: redirect ${result.outcome}${reason}`, 5000);
-      return;
-    }
-    case "spark-lsp.retry":
-      await execute(client, command, [{ uri, id, instruction: chosen }]);
-      return;
-    default:
-      await execute(client, command, [{ ...argument, instruction: chosen }]);
-  }
+  await execute(client, command, [{ ...argument, instruction: chosen }]);
 }
 
 /** Runs a command of the server, past the middleware that asks for instructions. */

@@ -29,8 +29,8 @@ export function activate(context: vscode.ExtensionContext): Promise<void> {
   item.command = "spark.menu";
   item.show();
   let status: Status | undefined;
-  let pace = "";
-  const show = () => Object.assign(item, statusItem(status, running?.edits.streaming() ?? 0, pace));
+  let last = ""; // how the last edit ended, in the server's words
+  const show = () => Object.assign(item, statusItem(status, last));
   show();
 
   const start = async () => {
@@ -51,7 +51,7 @@ export function activate(context: vscode.ExtensionContext): Promise<void> {
     const key = await context.secrets.get(keySecret);
     const environment = key ? { ...process.env, SPARK_API_KEY: key } : process.env;
     const client: LanguageClient = createClient({ path: server.path, environment }, log, context, {
-      streaming: (document) => (running?.edits.streaming(document) ?? 0) > 0,
+      streaming: (document) => running?.edits.streaming(document) ?? false,
       changed: (document) => running?.next.changed(document),
       instruct: (command, argument) => {
         if (running === undefined || !lacksInstruction(command, argument)) return false;
@@ -60,19 +60,19 @@ export function activate(context: vscode.ExtensionContext): Promise<void> {
       },
     });
     const edits = new Edits(client);
-    edits.onDidChange(show);
     client.onNotification("spark/status", (s: Status) => {
       status = s;
       show();
     });
     client.onNotification("spark/edit/end", (p: EditEnd) => {
-      pace = p.message ?? p.status;
-      edits.ended(p.id);
+      last = p.message ?? p.status;
+      show();
     });
     client.onDidChangeState((e) => {
       if (e.newState !== State.Stopped) return;
       status = undefined; // whoever crashed has forgotten its edits
       edits.clear();
+      show();
     });
     running = { client, edits, next: new NextEdits(client, edits) };
     await client.start();
@@ -112,6 +112,10 @@ export function activate(context: vscode.ExtensionContext): Promise<void> {
     });
   const commands: Record<string, () => unknown> = {
     "spark.instruct": withServer(({ client, edits }) => instruct(client, edits, context.globalState)),
+    "spark.delegate": withServer(({ client, edits }) =>
+      instruct(client, edits, context.globalState, { command: "spark-lsp.delegate" }),
+    ),
+    "spark.candidate": withServer((r, editor) => execute(r.client, "spark-lsp.candidate", uriOf(r, editor))),
     "spark.stop": withServer((r, editor) => execute(r.client, "spark-lsp.cancel", uriOf(r, editor))),
     "spark.accept": withServer((r, editor) => execute(r.client, "spark-lsp.accept", uriOf(r, editor))),
     "spark.reject": withServer((r, editor) => execute(r.client, "spark-lsp.reject", uriOf(r, editor))),
@@ -130,7 +134,9 @@ export function activate(context: vscode.ExtensionContext): Promise<void> {
     },
     "spark.removeKey": () => context.secrets.delete(keySecret),
     "spark.menu": async () => {
-      const offered = ["instruct", "toggle", "status", "setKey", "restart", "showLog"].map((name) => `spark.${name}`);
+      const offered = ["instruct", "delegate", "toggle", "status", "setKey", "restart", "showLog"].map(
+        (name) => `spark.${name}`,
+      );
       const declared: { command: string; title: string }[] = context.extension.packageJSON.contributes.commands;
       const items = declared.filter((c) => offered.includes(c.command)).map((c) => ({ label: c.title, ...c }));
       const chosen = await vscode.window.showQuickPick(items, { title: item.tooltip?.toString() ?? "" });

@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import type { LanguageClient } from "vscode-languageclient/node";
 import type { Edits } from "./edits";
 import type { NextEdit } from "./protocol";
-import { difference, oneLine } from "./words";
+import { oneLine } from "./words";
 
 export class NextEdits implements vscode.Disposable {
   private shown: { edit: NextEdit; range: vscode.Range; document: vscode.TextDocument } | undefined;
@@ -59,7 +59,7 @@ export class NextEdits implements vscode.Disposable {
       do {
         this.again = false;
         const editor = vscode.window.activeTextEditor;
-        if (editor === undefined || !this.client.isRunning() || this.edits.streaming(editor.document) > 0) continue;
+        if (editor === undefined || !this.client.isRunning() || this.edits.streaming(editor.document)) continue;
         const { document } = editor;
         const params = {
           textDocument: { uri: this.client.code2ProtocolConverter.asUri(document.uri), version: document.version },
@@ -117,12 +117,12 @@ export class NextEdits implements vscode.Disposable {
         continue;
       }
       const { document, range, edit } = shown;
-      const d = difference(document.getText(range), edit.text);
-      const start = document.positionAt(document.offsetAt(range.start) + d.before);
-      const end = document.positionAt(document.offsetAt(range.end) - d.after);
-      editor.setDecorations(this.removed, start.isEqual(end) ? [] : [new vscode.Range(start, end)]);
-      const after = { contentText: oneLine(d.text) };
-      editor.setDecorations(this.added, [{ range: new vscode.Range(end, end), renderOptions: { after } }]);
+      editor.setDecorations(
+        this.removed,
+        [range].filter((r) => !r.isEmpty),
+      );
+      const after = { contentText: oneLine(edit.text) };
+      editor.setDecorations(this.added, [{ range: new vscode.Range(range.end, range.end), renderOptions: { after } }]);
       const cursor = editor.selection.active.line;
       const eol = document.lineAt(cursor).range.end;
       const tab = { contentText: `⇥ next edit: line ${range.start.line + 1}` };

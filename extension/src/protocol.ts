@@ -1,11 +1,5 @@
-// What spark-lsp adds to LSP, as docs/extensions.md has it.
+// What spark-lsp adds to LSP, as docs/extensions.md has it: as much of it as the shell looks at.
 import type { Command, Range, TextEdit } from "vscode-languageserver-protocol";
-
-export interface EditBegin {
-  id: number;
-  uri: string;
-  title: string;
-}
 
 export interface EditDelta {
   id: number;
@@ -16,21 +10,19 @@ export interface EditDelta {
 }
 
 export interface EditEnd {
-  id: number;
-  uri: string;
-  status: "done" | "stopped" | "paused" | "undone" | "lost" | "failed";
+  status: string;
   message?: string;
-}
-
-export interface Hunk {
-  range: Range;
-  changes: { range: Range; removed: string }[];
 }
 
 export interface EditHunks {
   uri: string;
   version: number;
-  edits: { id: number; hunks: Hunk[]; pending?: Range }[];
+  edits: {
+    id: number;
+    hunks: { range: Range; changes: { range: Range; removed: string }[] }[];
+    /** While it streams: what it has yet to speak of. */
+    pending?: Range;
+  }[];
 }
 
 export interface NextEdit {
@@ -40,18 +32,10 @@ export interface NextEdit {
   command: Command;
 }
 
-export interface SteerResult {
-  outcome: "applied" | "queued" | "refused";
-  reason?: string;
-}
-
 export interface Status {
   provider: string;
   model?: string;
-  tier?: string;
   state: "ok" | "queued" | "limited" | "degraded" | "offline" | "ready" | "paused" | "disabled";
-  message?: string;
-  until?: string;
   editing: number;
-  tokensToday: number;
+  summary: string;
 }

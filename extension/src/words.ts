@@ -1,31 +1,24 @@
 // What the shell says and offers, as text. Knows nothing of VS Code.
 import type { Status } from "./protocol";
 
-/** The status bar item: one short text, and the whole story. */
-export function statusItem(s: Status | undefined, streaming: number, pace: string): { text: string; tooltip: string } {
+const icons: Record<Status["state"], string> = {
+  ok: "zap",
+  ready: "zap",
+  queued: "watch",
+  limited: "watch",
+  degraded: "warning",
+  offline: "debug-disconnect",
+  paused: "debug-pause",
+  disabled: "circle-slash",
+};
+
+/** The status bar item: who serves and how fast the last edit was, and the whole story. */
+export function statusItem(s: Status | undefined, last: string): { text: string; tooltip: string } {
   if (s === undefined) return { text: "$(zap) spark", tooltip: "spark-lsp is not running" };
   const name = s.provider === "offline" ? "embedded" : (s.model ?? s.provider);
-  const icon = {
-    ok: "$(zap)",
-    ready: "$(zap)",
-    queued: "$(watch)",
-    limited: "$(watch)",
-    degraded: "$(warning)",
-    offline: "$(debug-disconnect)",
-    paused: "$(debug-pause)",
-    disabled: "$(circle-slash)",
-  }[s.state];
-  const lines = [
-    s.provider === "offline"
-      ? "spark-lsp: the embedded engine"
-      : `spark-lsp: ${name}${s.tier ? `, tier ${s.tier}` : ""}`,
-    `State: ${s.state}${s.message ? ` (${s.message})` : ""}${s.until ? ` until ${s.until}` : ""}`,
-  ];
-  if (pace) lines.push(`Last edit: ${pace}`);
-  if (s.tokensToday > 0) lines.push(`Today: ${s.tokensToday} tokens`);
-  const speed = /[\d.]+ tok\/s/.exec(pace)?.[0];
-  const text = [streaming > 0 ? "$(sync~spin)" : icon, name, ...(speed ? [speed] : [])].join(" ");
-  return { text, tooltip: lines.join("\n") };
+  const icon = s.editing > 0 ? "sync~spin" : icons[s.state];
+  const speed = /[\d.]+ tok\/s/.exec(last)?.[0] ?? "";
+  return { text: `$(${icon}) ${name} ${speed}`.trim(), tooltip: last ? `${s.summary}\nLast edit: ${last}` : s.summary };
 }
 
 export interface Choice {
@@ -49,16 +42,6 @@ export function choices(typed: string, none: string, history: string[], actions:
 /** History with the latest instruction first, each once, at most fifty. */
 export function remember(history: string[], instruction: string): string[] {
   return [instruction, ...history.filter((h) => h !== instruction)].slice(0, 50);
-}
-
-/** What of a replacement is different: how much of both ends stays, and what stands between. */
-export function difference(old: string, text: string): { before: number; after: number; text: string } {
-  const most = Math.min(old.length, text.length);
-  let before = 0;
-  while (before < most && old[before] === text[before]) before++;
-  let after = 0;
-  while (after < most - before && old[old.length - 1 - after] === text[text.length - 1 - after]) after++;
-  return { before, after, text: text.slice(before, text.length - after) };
 }
 
 /** Text as one line of at most so many characters, for where only one can be drawn. */
