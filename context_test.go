@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -193,8 +194,23 @@ func TestFullAndIncremental(t *testing.T) {
 	if y.FullInput() != full {
 		t.Errorf("over HTTP the model reads something else:\n%s\n--- and over the warm socket:\n%s", y.FullInput(), full)
 	}
+	if a, b := cacheKeyOf(t, x), cacheKeyOf(t, y); a != b || strings.Contains(a, "big") {
+		t.Errorf("the endpoint's cache of the file is asked for under %q and %q", a, b)
+	}
 	t.Logf("a key in a file of %d bytes: %d bytes on the warm socket, %d over HTTP", len(text), incremental, len(y.Body))
 	if 20*incremental > len(y.Body) {
 		t.Errorf("%d bytes for a key, of %d", incremental, len(y.Body))
 	}
+}
+
+// cacheKeyOf is the prompt_cache_key of a request.
+func cacheKeyOf(t *testing.T, x *loopback.Exchange) string {
+	t.Helper()
+	var body struct {
+		Key string `json:"prompt_cache_key"`
+	}
+	if err := json.Unmarshal(x.Body, &body); err != nil || body.Key == "" {
+		t.Errorf("no prompt_cache_key: %v", err)
+	}
+	return body.Key
 }

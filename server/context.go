@@ -254,6 +254,7 @@ func (c *docContext) follow(ctx context.Context) {
 			if left := c.untilQuiet(); left > 0 {
 				quiet.Reset(left)
 			} else {
+				c.learn()
 				c.renew(ctx)
 			}
 		case <-c.closed:
@@ -280,22 +281,44 @@ func (c *docContext) refresh() {
 	c.mu.Unlock()
 	path := s.relative(doc.URI)
 	var stable []prompt.Snippet
-	var passages *related.Passages
 	readable := !s.secret(doc) && doc.URI != fimURI // of which nobody knows what file it is
 	if readable {
-		if doc.Text.Len() <= maxPassageText {
-			text := doc.Text.String()
-			passages = related.PassagesOf(text)
-			s.contexts.index.Add(path, doc.LanguageID, text)
-		}
 		stable = s.findContext(doc, at, session.Completion)
-	} else {
-		s.contexts.index.Remove(path)
 	}
 	c.mu.Lock()
-	c.readable, c.path, c.language, c.passages, c.stable = readable, path, doc.LanguageID, passages, stable
+	c.readable, c.path, c.language, c.stable = readable, path, doc.LanguageID, stable
+	known := c.passages != nil
+	if !readable {
+		c.passages = nil
+	}
 	c.mu.Unlock()
+	switch {
+	case !readable:
+		s.contexts.index.Remove(path)
+	case !known:
+		c.learn()
+	}
 	s.log.Debug("context: found", zap.String("for", path), zap.Int("snippets", len(stable)), zap.Duration("took", time.Since(began)))
+}
+
+// learn makes the document's text known to the others: what it defines, and its passages. That takes some
+// milliseconds for a large one, so it is not done while somebody types in it, but at the pauses.
+func (c *docContext) learn() {
+	c.d.mu.Lock()
+	doc := c.d.doc
+	c.d.mu.Unlock()
+	c.mu.Lock()
+	readable, path := c.readable, c.path
+	c.mu.Unlock()
+	if doc == nil || !readable || doc.Text.Len() > maxPassageText {
+		return
+	}
+	text := doc.Text.String()
+	c.s.contexts.index.Add(path, doc.LanguageID, text)
+	passages := related.PassagesOf(text)
+	c.mu.Lock()
+	c.passages = passages
+	c.mu.Unlock()
 }
 
 // findContext collects what stands in a prompt about a place of a document besides its text and the edits. It takes

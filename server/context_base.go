@@ -104,10 +104,10 @@ func (c *docContext) renew(ctx context.Context) {
 		Path: c.path, Language: doc.LanguageID, Text: doc.Text, Cursor: at, Context: c.stable,
 		Count: s.contexts.tokens.Count, ContextTokens: o.ContextCompletionTokens,
 	}
-	old, sent := c.base, c.sent
+	old, oldSent := c.base, c.sent
 	c.mu.Unlock()
 	if old != nil {
-		state.fill = s.fillOf(old, sent, doc, in)
+		state.fill = s.fillOf(old, oldSent, doc, in)
 	} else {
 		state.fill = 2
 	}
@@ -123,8 +123,7 @@ func (c *docContext) renew(ctx context.Context) {
 	c.renewed = time.Now()
 	c.mu.Unlock()
 	began := time.Now()
-	leaving := maskedParts(s.masker(), parts(base.Messages))
-	err := warmer.Warm(ctx, session.Completion, parts(base.Messages))
+	err := warmer.WarmFor(ctx, session.Completion, parts(base.Messages), doc.URI)
 	s.log.Debug("context: a base is warm", zap.Int("tokens", base.Tokens), zap.Int32("version", base.Version), zap.Duration("took", time.Since(began)), zap.Error(err))
 	if err != nil {
 		return // it goes on without, and tries again at the next pause
@@ -134,9 +133,10 @@ func (c *docContext) renew(ctx context.Context) {
 		return
 	default:
 	}
+	sent := s.maskedBase(parts(base.Messages))
 	c.mu.Lock()
 	if s.models.turn() == turn { // else somebody else answers by now
-		c.base, c.sent = base, leaving
+		c.base, c.sent = base, sent
 	}
 	c.mu.Unlock()
 	if out := s.contexts.warmth.holds(c); out != nil {
@@ -150,7 +150,7 @@ func (c *docContext) renew(ctx context.Context) {
 // without it, or in full. sent is what it was when it left this machine.
 func (s *Server) fillOf(b *prompt.Base, sent []session.Part, doc *lsp.Document, in prompt.Input) float64 {
 	edits, complete := s.contexts.edits.snippets(doc.URI, b.Version, s.mayStand)
-	if !complete || !slices.Equal(maskedParts(s.masker(), parts(b.Messages)), sent) { // a secret is known by now that was not
+	if !complete || !slices.Equal(s.maskedBase(parts(b.Messages)), sent) { // a secret is known by now that was not
 		return 2
 	}
 	in.Context = edits

@@ -26,9 +26,11 @@ type Steerer interface {
 	Steer(ctx context.Context, h session.Handle, input []session.Part) (session.Outcome, error)
 }
 
-// A Warmer is a Model that can be made ready for a base. See session.Session.Warm.
+// A Warmer is a Model that can be made ready for a base. See session.Session.Warm. WarmFor names the document that the
+// base belongs to.
 type Warmer interface {
 	Warm(ctx context.Context, job session.Job, base []session.Part) error
+	WarmFor(ctx context.Context, job session.Job, base []session.Part, uri string) error
 }
 
 // model is the only door to whoever answers a job: the session behind the gate, or the embedded engine where there is
@@ -194,13 +196,22 @@ func (g *gate) Steer(ctx context.Context, h session.Handle, input []session.Part
 }
 
 func (g *gate) Warm(ctx context.Context, job session.Job, base []session.Part) error {
-	m := g.s.masker()
-	g.s.learnDocuments(m)
+	return g.session.Warm(ctx, job, g.s.maskedBase(base))
+}
+
+func (g *gate) WarmFor(ctx context.Context, job session.Job, base []session.Part, uri string) error {
+	return g.session.WarmFor(ctx, job, g.s.maskedBase(base), g.s.shards.name(uri))
+}
+
+// maskedBase is a base as it may leave.
+func (s *Server) maskedBase(base []session.Part) []session.Part {
+	m := s.masker()
+	s.learnDocuments(m)
 	masked := base
 	if m != nil {
 		untilKnown(m, func() { masked = maskedParts(m, base) })
 	}
-	return g.session.Warm(ctx, job, masked)
+	return masked
 }
 
 // masked is a request as it may leave. A model that reads messages gets no FIM, and the other way round: what is not

@@ -56,11 +56,21 @@ func (s *Session) findLocked(job Job, parts []Part) *base {
 //
 // Where there is nothing to hold a base (HTTP), Warm makes sure of an open connection.
 func (s *Session) Warm(ctx context.Context, job Job, parts []Part) error {
+	return s.WarmFor(ctx, job, parts, "")
+}
+
+// WarmFor is Warm with the prompt_cache_key of what the base belongs to, see Request.CacheKey: a base that takes the
+// place of another one of the same file then finds the beginning that they share in the endpoint's cache. "" is a key
+// of the content.
+func (s *Session) WarmFor(ctx context.Context, job Job, parts []Part, cacheKey string) error {
 	s.mu.Lock()
 	s.used = time.Now()
 	b := s.findLocked(job, parts)
 	if b == nil {
-		b = &base{job: job, parts: slices.Clone(parts), cacheKey: cacheKeyOf(parts), used: time.Now()}
+		b = &base{job: job, parts: slices.Clone(parts), cacheKey: cacheKey, used: time.Now()}
+		if cacheKey == "" {
+			b.cacheKey = cacheKeyOf(parts)
+		}
 		for _, p := range parts {
 			b.size += len(p.Text)
 		}
