@@ -68,7 +68,15 @@ func (s *Server) completeHere(ctx context.Context, doc *lsp.Document, at int) {
 	if !d.suggester.ends(ctx, sg.number) {
 		return
 	}
-	s.bring(ctx, d, func() ([]editops.Edit, error) { return d.suggester.left(sg.number, d.doc) })
+	sent := false
+	s.bring(ctx, d, func() ([]editops.Edit, error) {
+		edits, err := d.suggester.left(sg.number, d.doc)
+		if sent && errors.Is(err, errMovedOn) {
+			return nil, nil // it has been there, and the next suggestion is asked for already
+		}
+		sent = sent || err == nil
+		return edits, err
+	})
 }
 
 // ends waits until a suggestion has grown as far as it will: what is inserted is one change, and one step of undo.
