@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -125,23 +126,26 @@ func TestTestsOf(t *testing.T) {
 	}
 }
 
-// BenchmarkCodeAction lists the menu in a large file, as some editors ask for it with every move of the cursor.
+// BenchmarkCodeAction lists the menu in the middle of a file, as some editors ask for it with every move of the cursor.
 func BenchmarkCodeAction(b *testing.B) {
-	line := "\tif err := step(ctx, \"a line of code\"); err != nil {\n\t\treturn err\n\t}\n"
-	text := "package a\n\nfunc f() error {\n" + strings.Repeat(line, 100_000/3) + "\treturn nil\n}\n"
-	s := New(Config{Log: zap.NewNop(), Engine: nil})
-	defer s.Close()
-	s.client = &lsp.Client{CodeActionLiterals: true, CodeActionDisabled: true}
-	docs := lsp.NewDocuments(lsp.UTF8)
-	docs.Open("file:///w/a.go", "go", 1, text)
-	p := &protocol.CodeActionParams{TextDocument: protocol.TextDocumentIdentifier{URI: "file:///w/a.go"}}
-	p.Range.Start.Line, p.Range.End.Line = 50_001, 50_001
-	snap := docs.Snapshot()
-	b.ReportMetric(float64(len(text))/1e6, "MB")
-	for b.Loop() {
-		if _, err := s.codeAction(b.Context(), snap, p); err != nil {
-			b.Fatal(err)
-		}
+	for _, lines := range []int{500, 100_000} {
+		b.Run(fmt.Sprintf("lines=%d", lines), func(b *testing.B) {
+			line := "\tif err := step(ctx, \"a line of code\"); err != nil {\n\t\treturn err\n\t}\n"
+			text := "package a\n\nfunc f() error {\n" + strings.Repeat(line, lines/3) + "\treturn nil\n}\n"
+			s := New(Config{Log: zap.NewNop()})
+			defer s.Close()
+			s.client = &lsp.Client{CodeActionLiterals: true, CodeActionDisabled: true}
+			docs := lsp.NewDocuments(lsp.UTF8)
+			docs.Open("file:///w/a.go", "go", 1, text)
+			p := &protocol.CodeActionParams{TextDocument: protocol.TextDocumentIdentifier{URI: "file:///w/a.go"}}
+			p.Range.Start.Line, p.Range.End.Line = uint32(lines/2), uint32(lines/2)
+			snap := docs.Snapshot()
+			for b.Loop() {
+				if _, err := s.codeAction(b.Context(), snap, p); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
