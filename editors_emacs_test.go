@@ -232,8 +232,18 @@ func (e *emacs) buffer(want string) (text string) {
 	return text
 }
 
-// quit ends the servers as Emacs does when it is left.
+// quit leaves Emacs as C-x C-c does, which takes its servers along.
 func (e *emacs) quit() {
 	e.t.Helper()
-	e.form(nil, `(progn (if (bridge-eglot-p) (eglot-shutdown (eglot-current-server)) (lsp-workspace-shutdown (car (lsp-workspaces)))) t)`)
+	if _, err := io.WriteString(e.stdin, "(kill-emacs 0)\n"); err != nil {
+		e.t.Fatal(err)
+	}
+	select {
+	case line, ok := <-e.answers:
+		if ok {
+			e.t.Errorf("Emacs says %q instead of leaving", line)
+		}
+	case <-time.After(patience):
+		e.t.Errorf("Emacs did not leave for %v", patience)
+	}
 }

@@ -15,9 +15,13 @@ import (
 	"time"
 )
 
+var zedTests = []editorTest{
+	{"ghost text", zedGhostText},
+}
+
 // zedGhostText does what Zed's page says, and then asks as Zed does: with the settings' address, model and format, and
 // the key from where the program says that it is. Zed itself has no build without a screen.
-func zedGhostText(t *testing.T, binary string) {
+func zedGhostText(t *testing.T, run *editorRun) {
 	var settings struct {
 		EditPredictions struct {
 			Provider string
@@ -56,8 +60,9 @@ func zedGhostText(t *testing.T, binary string) {
 		t.Fatalf("%s is not where %q listens", api.URL, command)
 	}
 
-	cmd := exec.Command(binary, command[1], address)
-	cmd.Env = []string{"HOME=" + outlivedDir(t), "SPARK_PROVIDER=offline"}
+	run.offline()
+	cmd := exec.Command(run.binary, command[1], address)
+	cmd.Env = run.env
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

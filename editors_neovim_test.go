@@ -440,6 +440,20 @@ func (n *neovim) editWithSpark() {
 		vim.lsp.buf.code_action({ apply = true, filter = function(action) return action.title == 'Edit with spark' end })`)
 }
 
+// actions returns the titles of what the menu offers at the cursor.
+func (n *neovim) actions() (titles []string) {
+	n.t.Helper()
+	n.lua(&titles, `
+		local client = vim.lsp.get_clients({ bufnr = 0 })[1]
+		local params = vim.lsp.util.make_range_params(0, client.offset_encoding)
+		params.context = { diagnostics = {} }
+		local titles = {}
+		local answer = client:request_sync('textDocument/codeAction', params, 10000, 0)
+		for _, action in ipairs(answer and answer.result or {}) do table.insert(titles, action.title) end
+		return titles`)
+	return titles
+}
+
 // waitForEdit returns when the server has said that the edit begun last is at its end.
 func (n *neovim) waitForEdit() {
 	n.t.Helper()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -142,7 +143,10 @@ func pluginStop(t *testing.T, run *editorRun) {
 	model.must(answer.Done())
 	want := replaceOnce(t, original, hasToken, hasTokenEdited)
 	wantText(t, "buffer after another try", n.buffer(want), want)
+	offered := func() bool { return slices.Contains(n.actions(), "Take spark's edit back") }
+	waitFor(t, "the end of the edit", offered)
 	n.input(":SparkAccept<CR>")
+	waitFor(t, "the edit to be accepted", func() bool { return !offered() })
 	n.input(":SparkReject<CR>")
 	n.input("ggO// typed<Esc>")
 	want = "// typed\n" + want
