@@ -158,6 +158,34 @@ func TestLoginAndLogout(t *testing.T) {
 	says(2, "unknown flag", "", "login", "--key=x")
 }
 
+// TestSystemKeyring goes through the library, whose keyring is a mock in tests.
+func TestSystemKeyring(t *testing.T) {
+	h := newHome(t, nil)
+	run := func(stdin string, args ...string) string {
+		t.Helper()
+		p, out, errs := h.process(stdin, args...)
+		p.keyring = nil // the system's
+		if code := p.run(t.Context()); code != 0 {
+			t.Errorf("%v: exit code %d: %s", args, code, errs)
+		}
+		return out.String()
+	}
+	origin := "https://" + strings.ToLower(t.Name()) + ".example"
+	if said := run(loginKey, "login", "--base-url", origin+"/v1"); !strings.Contains(said, "in the system's keyring") {
+		t.Error(said)
+	}
+	if key, err := systemkeyring.Get("spark-lsp", origin); key != loginKey || err != nil {
+		t.Errorf("%q, %v", key, err)
+	}
+	if said := run("", "doctor", "--free"); !strings.Contains(said, "stored key                 "+origin+": …, 14 characters") {
+		t.Error(said)
+	}
+	run("", "logout", "--all")
+	if _, err := systemkeyring.Get("spark-lsp", origin); !errors.Is(err, systemkeyring.ErrNotFound) {
+		t.Errorf("still there: %v", err)
+	}
+}
+
 // TestLoginWithoutKeyring: a machine without one, as servers and containers are.
 func TestLoginWithoutKeyring(t *testing.T) {
 	h := newHome(t, map[string]string{"SPARK_API_KEY": "ek"})

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	systemkeyring "github.com/zalando/go-keyring"
 	"go.uber.org/goleak"
 )
 
@@ -24,6 +25,7 @@ func TestMain(m *testing.M) {
 		checker(os.Stdin, os.Stdout)
 		return
 	}
+	systemkeyring.MockInit() // no test touches the keyring of whoever runs it
 	goleak.VerifyTestMain(m)
 }
 
