@@ -234,7 +234,7 @@ func (m *Machine) complete(s *stream) {
 // Stop ends a stream and keeps what was applied; the rest stays with Rest. An edit on its way may still arrive.
 func (m *Machine) Stop(id StreamID) {
 	if s := m.stream(id); s != nil && (!s.state.Ended() || s.state == Paused) {
-		s.state, s.reason = Stopped, "stopped"
+		s.state, s.reason, s.held = Stopped, "stopped", false
 	}
 }
 
@@ -264,7 +264,7 @@ func (m *Machine) Resume(id StreamID) error {
 			return ErrOverlap
 		}
 	}
-	s.state, s.reason, s.head = Streaming, "", -1
+	s.state, s.reason, s.head, s.held = Streaming, "", -1, false
 	if s.finished {
 		s.state = Delivering
 	}

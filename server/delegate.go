@@ -227,7 +227,7 @@ func (d *delegation) read(rel string) (string, error) {
 		return "", errDirectory
 	}
 	if err := d.s.mayChange(d.inHome(), uri); err != nil && !(name == d.home && d.s.closures.allowed(uri)) {
-		return "", err
+		return "", errors.New(strings.ReplaceAll(err.Error(), name, rel)) // where the workspace is concerns no model
 	}
 	if len(d.known) >= delegateFiles {
 		return "", fmt.Errorf("%s cannot be read: these are %d files already", rel, delegateFiles)
@@ -384,7 +384,7 @@ func (d *delegation) propose(ctx context.Context, answer string) (word string, e
 	summary := ""
 	seen := map[string]bool{}
 	for _, part := range editops.SplitFiles(answer) {
-		rel := filepath.ToSlash(filepath.Clean(filepath.FromSlash(part.Path)))
+		rel := cleaned(part.Path)
 		switch {
 		case part.Path == "":
 			summary = strings.TrimSpace(part.Body)
@@ -407,7 +407,7 @@ func (d *delegation) propose(ctx context.Context, answer string) (word string, e
 		if isNew {
 			base = ""
 		}
-		f, words := readFileReply(saidOf(answer, part.Path), rel, base, isNew)
+		f, words := readFileReply(saidOf(answer, rel), rel, base, isNew)
 		left = append(left, words...)
 		f.uri = uri
 		if d.comment.doc != nil && d.comment.doc.URI == uri { // the comment goes with the change
@@ -434,7 +434,11 @@ func (d *delegation) propose(ctx context.Context, answer string) (word string, e
 		names = append(names, s.relative(f.uri))
 	}
 	slices.Sort(names)
-	question := fmt.Sprintf("spark-lsp: %s\n\n%s would change: %s", privacy.Visible(summary), shorten(d.task), strings.Join(names, ", "))
+	lines := strings.Split(summary, "\n")
+	for i := range lines {
+		lines[i] = privacy.Visible(lines[i])
+	}
+	question := fmt.Sprintf("spark-lsp: %s\n\n%s would change: %s", strings.Join(lines, "\n"), shorten(d.task), strings.Join(names, ", "))
 	if !s.agreed(ctx, question) {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
@@ -452,16 +456,19 @@ func (d *delegation) propose(ctx context.Context, answer string) (word string, e
 	return "done: " + v.String(), nil
 }
 
+// cleaned is a path as it is compared: models write one file's in more than one way.
+func cleaned(path string) string { return filepath.ToSlash(filepath.Clean(filepath.FromSlash(path))) }
+
 // saidOf is what an answer says of one file.
-func saidOf(answer, path string) string {
+func saidOf(answer, rel string) string {
 	var b strings.Builder
 	for _, part := range editops.SplitFiles(answer) {
-		if part.Path == path {
+		if part.Path != "" && cleaned(part.Path) == rel {
 			head := "*** Update File: "
 			if part.New {
 				head = "*** Add File: "
 			}
-			b.WriteString(head + path + "\n" + part.Body)
+			b.WriteString(head + rel + "\n" + part.Body)
 		}
 	}
 	return b.String()

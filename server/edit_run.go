@@ -81,6 +81,7 @@ func (s *Server) runTurn(ctx context.Context, e *edit, d *document, model Model,
 		}
 		d.mu.Unlock()
 	} else if err := s.take(ctx, e, d, t, &h); err != nil {
+		d.stop(e.stream)
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		return outcome{state: d.machine.State(e.stream), failure: err, cancelled: ctx.Err() != nil, wrote: true}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"go.lsp.dev/protocol"
@@ -66,6 +67,10 @@ func (s *Server) secondLook(d *document, e *edit) {
 		}
 		c.name = "the second look"
 		d.mu.Lock()
+		if !slices.Contains(d.done, e) {
+			d.mu.Unlock()
+			return "a second look comes too late", nil
+		}
 		if len(e.candidates) == 0 {
 			e.candidates = []candidate{first}
 		}

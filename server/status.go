@@ -27,6 +27,7 @@ type status struct {
 	State     string         `json:"state"`               // ok, queued, limited, degraded, offline; ready without a model; paused; disabled
 	Message   string         `json:"message,omitempty"`   // one line for a person
 	Until     string         `json:"until,omitempty"`     // limited: RFC 3339
+	Limits    *limits        `json:"limits,omitempty"`    // what the endpoint has said is left; nil when it says nothing
 	Editing   int            `json:"editing"`             // edits that stream now
 	Edits     []runningEdit  `json:"edits"`               // those, in the order in which they began
 	Tokens    int            `json:"tokensToday"`         // input and output, of all of the user's editors
@@ -35,6 +36,50 @@ type status struct {
 	Completions counts `json:"completions"` // in this process
 
 	Summary string `json:"summary"` // all of it that a person wants to know, in one line
+}
+
+// limits are the endpoint's own counts; what it has not said is left out.
+type limits struct {
+	Requests    *int     `json:"requests,omitempty"`    // left in its window
+	Tokens      *int     `json:"tokens,omitempty"`      // left in its window
+	UsedPercent *float64 `json:"usedPercent,omitempty"` // of a plan's window
+	Reset       string   `json:"reset,omitempty"`       // RFC 3339
+}
+
+// limitsOf is what is known of the limits, nil for nothing.
+func limitsOf(l session.Limits) *limits {
+	var out limits
+	if l.Requests >= 0 {
+		out.Requests = &l.Requests
+	}
+	if l.Tokens >= 0 {
+		out.Tokens = &l.Tokens
+	}
+	if l.UsedPercent >= 0 {
+		out.UsedPercent = &l.UsedPercent
+	}
+	if out == (limits{}) {
+		return nil
+	}
+	if l.Reset.After(time.Now()) {
+		out.Reset = l.Reset.Format(time.RFC3339)
+	}
+	return &out
+}
+
+// String says it for a person.
+func (l *limits) String() string {
+	var words []string
+	if l.UsedPercent != nil {
+		words = append(words, fmt.Sprintf("%.0f %% of the rate limit used", *l.UsedPercent))
+	}
+	if l.Requests != nil {
+		words = append(words, counted(*l.Requests, "request", "requests")+" left")
+	}
+	if l.Tokens != nil {
+		words = append(words, counted(*l.Tokens, "token", "tokens")+" left")
+	}
+	return strings.Join(words, ", ")
 }
 
 // runningEdit is one edit that streams now.
@@ -49,6 +94,7 @@ func (s *Server) status() status {
 	if now, ok := s.models.status(session.Edit); ok {
 		st.Provider, st.Model, st.Tier = o.For(settings.Edit).Provider, now.Model, now.Tier
 		st.State, st.Message, st.Transport, st.Warm = string(now.State), now.Message, string(now.Transport), now.Warm
+		st.Limits = limitsOf(now.Limits)
 		switch now.State {
 		case session.Queued:
 			st.Message = fmt.Sprintf("queued for %.0f s", time.Since(now.Since).Seconds())
@@ -90,6 +136,9 @@ func (st *status) summary(version string) string {
 	fmt.Fprintf(&b, ", %s", st.State)
 	if st.Message != "" {
 		fmt.Fprintf(&b, " (%s)", st.Message)
+	}
+	if st.Limits != nil {
+		fmt.Fprintf(&b, ", %s", st.Limits)
 	}
 	if st.Tokens > 0 {
 		fmt.Fprintf(&b, ", %d tokens today", st.Tokens)

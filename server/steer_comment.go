@@ -30,9 +30,6 @@ func (d *document) instructedLocked(c lsp.Change, own bool) (*edit, *turn) {
 		}
 		d.comment = at
 	}
-	if own {
-		return nil, nil
-	}
 	left := false
 	text := d.doc.Text
 	for i, e := range c.Edits {
@@ -51,7 +48,7 @@ func (d *document) instructedLocked(c lsp.Change, own bool) (*edit, *turn) {
 		}
 		if d.comment.doc != nil {
 			n := text.LineAt(d.comment.start)
-			left = left || first != n || last != n
+			left = left || !own && (first != n || last != n) // where one of ours is among them, nobody knows who left
 		}
 	}
 	if !left || d.comment.doc == nil {
