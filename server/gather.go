@@ -40,7 +40,12 @@ func (s *Server) gather(doc *lsp.Document, at int, job session.Job) prompt.Input
 		since = base.Version
 	}
 	if o.ContextEdits || base != nil {
-		edits, complete := s.contexts.edits.snippets(doc.URI, since, s.mayStand)
+		edits, complete := s.contexts.edits.snippets(doc.URI, since, func(uri string) (string, bool) {
+			if uri == doc.URI {
+				return in.Path, true // it is what the request is about
+			}
+			return s.mayStand(uri)
+		})
 		in.Context = append(in.Context, edits...)
 		if complete && base.Fill(in) <= 1 && doc.Version >= since {
 			in.Base = base
