@@ -84,9 +84,9 @@ const (
 	freshTokens    = 250    // definitions and similar passages that a base does not hold yet
 )
 
-// DefaultContextTokens are how many tokens of other files and of instructions a prompt holds: a completion, and
+// defaultContextTokens are how many tokens of other files and of instructions a prompt holds: a completion, and
 // anything else.
-var DefaultContextTokens = [2]int{2000, 8000}
+var defaultContextTokens = [2]int{2000, 8000}
 
 // Part is an entry of the account of a prompt: what is in it, or was left out, and why.
 type Part struct {
@@ -116,7 +116,7 @@ func (in *Input) limit(b budget, k kind) int {
 	if !b.stable || want == 0 {
 		return n
 	}
-	return n * want / DefaultContextTokens[k]
+	return n * want / defaultContextTokens[k]
 }
 
 // writer puts one prompt together and keeps the account of it.

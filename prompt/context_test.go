@@ -30,8 +30,8 @@ func TestBudgetsAreDocumented(t *testing.T) {
 				sum += b.tokens[k]
 			}
 		}
-		if sum != DefaultContextTokens[k] {
-			t.Errorf("the budgets of kind %d are %d tokens, and DefaultContextTokens says %d", k, sum, DefaultContextTokens[k])
+		if sum != defaultContextTokens[k] {
+			t.Errorf("the budgets of kind %d are %d tokens, and defaultContextTokens says %d", k, sum, defaultContextTokens[k])
 		}
 	}
 }

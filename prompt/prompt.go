@@ -47,7 +47,7 @@ type Input struct {
 	Base    *Base     // completion: the file's own base, nil where none is in force
 	// Count counts tokens. Without one they are estimated.
 	Count func(text string) int
-	// ContextTokens bounds what other files and instructions add, tokens; 0 is DefaultContextTokens.
+	// ContextTokens bounds what other files and instructions add, tokens; 0 is defaultContextTokens.
 	ContextTokens int
 }
 

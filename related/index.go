@@ -106,12 +106,13 @@ type Found struct {
 }
 
 // How near a line must be for its names to count, and what the different signs weigh. The numbers were chosen on
-// golang.org/x/tools and hold on other modules; see BenchmarkRecall.
+// golang.org/x/tools and hold on other modules; see TestRecall.
 const (
 	linesAbove, linesBelow = 50, 20
 	halfway                = 8.0  // lines after which a name counts half
 	anywhere               = 0.12 // a name that stands somewhere in the file
 	memberShare            = 0.30 // what a type passes on to its members
+	manyMembers            = 16.0 // from which on each member gets less
 	typeShare              = 0.25 // what a signature passes on to the types in it
 	tooCommon              = 24   // so many definers make a name mean nothing
 )
@@ -218,15 +219,21 @@ func (x *Index) Definitions(q Query, most int) []Found {
 		if !d.Type {
 			continue
 		}
+		var members []ref
 		for _, f := range x.dirs[r.file.dir] {
 			if f != r.file && fam != golang {
 				continue
 			}
 			for n, m := range f.defs {
 				if m.Owner == d.Name {
-					give(ref{f, n}, scores[r]*memberShare*(0.5+weights[m.Name]), "belongs to "+d.Name+", which is named near the cursor")
+					members = append(members, ref{f, n})
 				}
 			}
+		}
+		// Of a type with a hundred methods each one is less likely.
+		share := scores[r] * memberShare * min(1, manyMembers/float64(len(members)+1))
+		for _, m := range members {
+			give(m, share*(0.5+weights[m.file.defs[m.n].Name]), "belongs to "+d.Name+", which is named near the cursor")
 		}
 	}
 	// What is at hand though nobody has named it yet: of imported files, and of the package.

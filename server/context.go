@@ -162,10 +162,9 @@ type docContext struct {
 	readable bool              // only then does anything of it stand in another document's prompt
 	path     string            // as the model sees it
 	passages *related.Passages // nil while it is not readable
-	language string
-	base     *prompt.Base   // in force, nil for none
-	sent     []session.Part // base as it left this machine
-	renewed  time.Time      // when a base was made last
+	base     *prompt.Base      // in force, nil for none
+	sent     []session.Part    // base as it left this machine
+	renewed  time.Time         // when a base was made last
 }
 
 const (
@@ -286,7 +285,7 @@ func (c *docContext) refresh() {
 		stable = s.findContext(doc, at, session.Completion)
 	}
 	c.mu.Lock()
-	c.readable, c.path, c.language, c.stable = readable, path, doc.LanguageID, stable
+	c.readable, c.path, c.stable = readable, path, stable
 	known := c.passages != nil
 	if !readable {
 		c.passages = nil
@@ -366,9 +365,9 @@ func (s *Server) definitions(doc *lsp.Document, at int, job session.Job) (list [
 
 // openContext is what is known of an open document that may be read.
 type openContext struct {
-	uri, path, language string
-	passages            *related.Passages
-	lastKey             time.Time
+	uri, path string
+	passages  *related.Passages
+	lastKey   time.Time
 }
 
 // openContexts lists the open documents that may be read, the latest edited first.
@@ -383,7 +382,7 @@ func (s *Server) openContexts() (list []openContext) {
 		c := &d.context
 		c.mu.Lock()
 		if c.readable {
-			list = append(list, openContext{d.uri, c.path, c.language, c.passages, c.lastKey})
+			list = append(list, openContext{d.uri, c.path, c.passages, c.lastKey})
 		}
 		c.mu.Unlock()
 	}
