@@ -16,6 +16,7 @@ test: vet cross race full poison fuzz
 
 vet:
 	go vet ./...
+	go vet extension/release/main.go
 
 cross:
 	GOOS=linux GOARCH=arm64 go build -o /dev/null .
@@ -63,5 +64,4 @@ bench:
 	go test -run '^$$' -bench . -benchmem ./...
 
 release:
-	go vet extension/release/main.go
 	go run extension/release/main.go -version "$(VERSION)" -out dist
