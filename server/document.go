@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.lsp.dev/jsonrpc2"
@@ -23,6 +24,7 @@ type document struct {
 	uri       string
 	suggester suggester
 	log       editLog
+	ruling    atomic.Pointer[ruling] // nil before the rules were asked
 	context   docContext
 
 	mu      sync.Mutex    // guards what follows; never held while the editor is called

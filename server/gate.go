@@ -48,6 +48,12 @@ func speaksFIM(d session.Dialect) bool {
 	return d != session.Responses && d != session.Chat && d != ""
 }
 
+// readsFIM reports whether a model needs Request.FIM, which is half a megabyte of a large document.
+func readsFIM(m Model) bool {
+	g, ok := m.(*gate)
+	return !ok || g.fim
+}
+
 // hasModel reports whether a job is answered by a model rather than by the embedded engine, which follows no
 // instructions.
 func (s *Server) hasModel(job session.Job) bool { return s.models.session(job) != nil }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"go.lsp.dev/protocol"
 
@@ -30,13 +31,41 @@ func (s *Server) closed(doc *lsp.Document) (closed bool, why string) {
 	if !ok {
 		return false, ""
 	}
-	if closed, why = s.rulesFor(path).Ignored(path, false); closed {
+	if closed, why = s.ignored(doc.URI, path); closed {
 		return true, why
 	}
 	if old := s.closures.formerName(doc.URI); old != "" {
 		return true, "it was " + old + " a moment ago, which is closed"
 	}
 	return false, ""
+}
+
+// ruling is what the rules said of an open document.
+type ruling struct {
+	rules  *privacy.Rules
+	at     time.Time
+	closed bool
+	why    string
+}
+
+// rulingLasts is how long a ruling on an open document holds. The rules look at the disk each time, for links, and are
+// asked twice for a completion while a key waits; a change of them takes effect at once all the same.
+const rulingLasts = 500 * time.Millisecond
+
+// ignored asks the rules about a document's file.
+func (s *Server) ignored(uri, path string) (closed bool, why string) {
+	rules := s.rulesFor(path)
+	d := s.document(uri)
+	if d == nil {
+		return rules.Ignored(path, false)
+	}
+	if v := d.ruling.Load(); v != nil && v.rules == rules && time.Since(v.at) < rulingLasts {
+		return v.closed, v.why
+	}
+	v := &ruling{rules: rules, at: time.Now()}
+	v.closed, v.why = rules.Ignored(path, false)
+	d.ruling.Store(v)
+	return v.closed, v.why
 }
 
 // closures is what is known of documents that the rules close: which the user has let be sent, and what stood in those

@@ -88,9 +88,11 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 	}
 	req := session.Request{
 		Job: session.Completion, Base: parts(p.Base), Input: parts(p.Input), Explicit: sg.asked != automatic,
-		FIM:             fimOf(sg.doc, sg.at, in),
 		MaxOutputTokens: s.optionsFor(sg.doc).CompletionMaxTokens,
 		CacheKey:        sg.doc.URI,
+	}
+	if readsFIM(model) {
+		req.FIM = fimOf(sg.doc, sg.at, in)
 	}
 	cutter := newCutter(sg.doc, sg.at, sg.many)
 	if !cutter.multiline() {
@@ -108,6 +110,8 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		t := time.AfterFunc(deadline-time.Since(sg.began), func() {
 			defer close(over)
 			defer s.guard("the embedded engine")
+			req := req
+			req.FIM = fimOf(sg.doc, sg.at, in)
 			s.standIn(ctx, g, sg, req, deleted)
 		})
 		defer func() {
@@ -152,6 +156,7 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		// No network, no key that fits, no room in the limits: what works without any of them still works.
 		s.log.Info("completion: the embedded engine answers for a model that cannot", zap.Error(failure))
 		failure = nil
+		req.FIM = fimOf(sg.doc, sg.at, in)
 		for ev, err := range s.answerOf(ctx, s.cfg.Engine, req, ownText(sg)) {
 			if err != nil || ev.Kind == session.Delta && cutter.push(ev.Text) {
 				break
