@@ -390,7 +390,11 @@ func entropy(s string) float64 {
 	return e
 }
 
-// merge sorts findings and makes those that overlap one. The rule that says most is the one that found most of it.
+// general are the rules that say less about a secret than any other.
+var general = set("secret-assignment", "password-assignment", "high-entropy", "unfinished-token", "prefixed-token", "seen-before")
+
+// merge sorts findings and makes those that overlap one. It has the name of the rule that says most: that of a kind of
+// key, else the one that found most of it.
 func merge(found []Finding) []Finding {
 	if len(found) < 2 {
 		return found
@@ -401,15 +405,14 @@ func merge(found []Finding) []Finding {
 	out := found[:1]
 	for _, f := range found[1:] {
 		last := &out[len(out)-1]
-		switch {
-		case f.Start >= last.End:
+		if f.Start >= last.End {
 			out = append(out, f)
-		case f.End > last.End:
-			if f.End-f.Start > last.End-last.Start {
-				last.Rule = f.Rule
-			}
-			last.End = f.End
+			continue
 		}
+		if general[last.Rule] && (!general[f.Rule] || f.End-f.Start > last.End-last.Start) {
+			last.Rule = f.Rule
+		}
+		last.End = max(last.End, f.End)
 	}
 	return out
 }

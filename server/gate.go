@@ -34,8 +34,8 @@ type Warmer interface {
 }
 
 // model is the only door to whoever answers a job: the session behind the gate, or the embedded engine where there is
-// none. TestPackageServerSendsThroughTheGate holds that nobody in this package goes round it. What comes out of it may be a Steerer
-// and a Warmer too; the embedded engine is neither.
+// none. TestPackageServerSendsThroughTheGate holds that nobody in this package goes round it. What comes out of it may
+// be a Steerer and a Warmer too; the embedded engine is neither.
 func (s *Server) model(job session.Job) Model {
 	if o := s.models.session(job); o != nil {
 		return &gate{s: s, session: o.Session, fim: speaksFIM(o.config.Dialect)}
@@ -291,11 +291,14 @@ func (s *Server) learnDocuments(m *privacy.Masker) {
 	for _, d := range docs {
 		d.mu.Lock()
 		doc, done := d.doc, d.learned
-		d.learned = learned{doc, m}
 		d.mu.Unlock()
-		if doc != nil && (done.by != m || done.doc != doc && doc.Text.Len() <= largeDocument) {
-			m.Learn(doc.Text.String())
+		if doc == nil || done.by == m && (done.doc == doc || doc.Text.Len() > largeDocument) {
+			continue
 		}
+		m.Learn(doc.Text.String())
+		d.mu.Lock()
+		d.learned = learned{doc, m} // only now: another request may be on its way too, and must not find it done
+		d.mu.Unlock()
 	}
 }
 

@@ -13,8 +13,7 @@ import (
 )
 
 // protected says what a file does that a proposal must not touch before the user has said yes to just that; "" when it
-// may. An
-// edit that the user asks for within such a file, open before them, is their own word and needs no other.
+// may. An edit that the user asks for within such a file, open before them, is their own word and needs no other.
 func (s *Server) protected(u string) string {
 	name, ok := lsp.URIToPath(u)
 	if !ok {
