@@ -23,7 +23,7 @@ type chain struct {
 
 // remember keeps an answer that has come to its end, for a request that goes on from it. Completions never do.
 func (s *Session) remember(c *call, r *response) {
-	if r.lane == nil || c.req.Job == Completion {
+	if r.lane == nil || r.ident() == "" || c.req.Job == Completion {
 		return
 	}
 	c.mu.Lock()

@@ -257,6 +257,9 @@ func (s *Session) recover(ctx context.Context, c *call, f *failure, try *attempt
 			return false, nil
 		}
 	}
+	if r := c.last(); r != nil && r.chained && f.param == "previous_response_id" {
+		f.remedy = resendFull // it knows no continuation at all, and did know the rest
+	}
 	switch f.remedy {
 	case resendFull:
 		if try.full {
