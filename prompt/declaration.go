@@ -22,6 +22,16 @@ var (
 	control    = regexp.MustCompile(`^\s*(?:\}\s*)?(?:if|else|for|while|switch|catch|try|with|using|lock|do|return|match|when|select|synchronized|elif|unless|foreach|case)\b`)
 )
 
+// maxHead bounds how much of a line is looked at, in bytes: what declares something says so at once, and the menu must
+// not wait for a line of megabytes.
+const maxHead = 1000
+
+// headOf is the beginning of line n.
+func headOf(d Lines, n int) string {
+	start, end := d.LineStart(n), d.LineEnd(n)
+	return d.Slice(start, min(end, start+maxHead))
+}
+
 func declares(line string) bool {
 	if control.MatchString(line) {
 		return false
@@ -31,7 +41,7 @@ func declares(line string) bool {
 
 // DeclarationOn finds the declaration whose first line is n. It costs less than to look for the one around.
 func DeclarationOn(d Lines, n int) (Declaration, bool) {
-	if !declares(lineText(d, n)) {
+	if !declares(headOf(d, n)) {
 		return Declaration{}, false
 	}
 	start, end, ok := BlockBelow(d, d.LineStart(n))
@@ -42,7 +52,7 @@ func DeclarationOn(d Lines, n int) (Declaration, bool) {
 func DeclarationAt(d Lines, n int) (Declaration, bool) {
 	indent := 1 << 30
 	for m := n; m >= 0 && n-m < maxBlockLines; m-- {
-		line := lineText(d, m)
+		line := headOf(d, m)
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
@@ -70,7 +80,7 @@ var commentLine = regexp.MustCompile(`^(//|/\*|\*(?:[ */]|$)|#[^!\[]|#$|--|;|"""
 // line, as in Python. Attributes between the comment and the declaration do not matter.
 func Documented(d Lines, decl Declaration) bool {
 	for m := decl.Line - 1; m >= 0; m-- {
-		line := strings.TrimSpace(lineText(d, m))
+		line := strings.TrimSpace(headOf(d, m))
 		if strings.HasPrefix(line, "@") || strings.HasPrefix(line, "#[") {
 			continue
 		}
@@ -82,7 +92,7 @@ func Documented(d Lines, decl Declaration) bool {
 		break
 	}
 	for m := decl.Line + 1; m < d.LineCount() && d.LineStart(m) < decl.End; m++ {
-		if line := strings.TrimSpace(lineText(d, m)); line != "" {
+		if line := strings.TrimSpace(headOf(d, m)); line != "" {
 			return strings.HasPrefix(line, `"""`) || strings.HasPrefix(line, "'''")
 		}
 	}
@@ -100,7 +110,7 @@ var (
 // Stub is what at line n waits to be implemented: a declaration with nothing in its body but what says so, an interface
 // that is named, or the line of a TODO.
 func Stub(d Lines, n int) (start, end int, ok bool) {
-	line := lineText(d, n)
+	line := headOf(d, n)
 	decl, in := DeclarationAt(d, n)
 	switch {
 	case in && isStub(d, decl):
@@ -118,13 +128,13 @@ func Stub(d Lines, n int) (start, end int, ok bool) {
 
 // isStub reports whether a declaration has a body in which nothing happens yet.
 func isStub(d Lines, decl Declaration) bool {
-	head := strings.TrimSpace(lineText(d, decl.Line))
+	head := strings.TrimSpace(headOf(d, decl.Line))
 	if strings.HasSuffix(head, "{}") || strings.HasSuffix(head, "{ }") {
 		return methodLine.MatchString(head) || strings.Contains(head, "(")
 	}
 	said, lines := false, 0
 	for m := decl.Line + 1; m < d.LineCount() && d.LineStart(m) < decl.End; m++ {
-		line := strings.TrimSpace(lineText(d, m))
+		line := strings.TrimSpace(headOf(d, m))
 		switch {
 		case line == "" || line == "{" || strings.HasPrefix(line, `"""`):
 		case stubLine.MatchString(line):
@@ -146,7 +156,7 @@ func isStub(d Lines, decl Declaration) bool {
 func Statements(d Lines, start, end int) int {
 	count, base := 0, -1
 	for n := lineAt(d, start); n < d.LineCount() && d.LineStart(n) < end; n++ {
-		line := lineText(d, n)
+		line := headOf(d, n)
 		s := strings.TrimSpace(line)
 		if s == "" || commentLine.MatchString(s) {
 			continue

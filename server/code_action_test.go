@@ -128,10 +128,13 @@ func TestTestsOf(t *testing.T) {
 
 // BenchmarkCodeAction lists the menu in the middle of a file, as some editors ask for it with every move of the cursor.
 func BenchmarkCodeAction(b *testing.B) {
-	for _, lines := range []int{500, 100_000} {
+	line := "\tif err := step(ctx, \"a line of code\"); err != nil {\n\t\treturn err\n\t}\n"
+	for _, lines := range []int{500, 100_000, 1} {
 		b.Run(fmt.Sprintf("lines=%d", lines), func(b *testing.B) {
-			line := "\tif err := step(ctx, \"a line of code\"); err != nil {\n\t\treturn err\n\t}\n"
 			text := "package a\n\nfunc f() error {\n" + strings.Repeat(line, lines/3) + "\treturn nil\n}\n"
+			if lines == 1 { // D25: five megabytes of it
+				text = strings.Repeat(strings.ReplaceAll(line, "\n", " "), 5<<20/len(line))
+			}
 			s := New(Config{Log: zap.NewNop()})
 			defer s.Close()
 			s.client = &lsp.Client{CodeActionLiterals: true, CodeActionDisabled: true}
