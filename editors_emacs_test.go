@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -27,7 +28,8 @@ const (
 	emacsLSPMode = "docs/editors/emacs.md lsp-mode"
 )
 
-// emacsActions lets a comment be carried out, undoes it, asks again, stops in the middle, and takes that back. Eglot is
+// emacsActions lets a comment be carried out, undoes it, asks again, stops in the middle, takes that back, and chooses an
+// action for a selection. Eglot is
 // the client that waits with everything for an answer, and that sends changes only when it is idle. lsp-mode loses
 // what it reads in one piece with an answer that it waits for, on a busy machine also the question where to show progress;
 // so its progress is not looked at.
@@ -68,6 +70,14 @@ func emacsActions(t *testing.T, run *editorRun, page string) {
 	wantText(t, "buffer after the stop", e.buffer(first), first)
 	e.act("Take spark's edit back")
 	wantText(t, "buffer after it was taken back", e.buffer(commented), commented)
+
+	e.eval(nil, "bridge-select", "func ParseTime", strings.Count(parseTime, "\n"))
+	e.act("Simplify with spark")
+	answer = model.edit(parseTime, "simpler")
+	model.must(answer.Text(parseTimeEdited))
+	model.must(answer.Done())
+	want = replaceOnce(t, commented, parseTime, parseTimeEdited)
+	wantText(t, "buffer after an action on a selection", e.buffer(want), want)
 	e.quit()
 }
 

@@ -58,27 +58,38 @@
   (bridge-tell)
   t)
 
-(defun bridge-actions ()
-  "The titles of the actions at point."
-  (vconcat (if (bridge-eglot-p)
-               (mapcar (lambda (a) (plist-get a :title)) (eglot-code-actions (point) (point) nil nil))
-             (mapcar (lambda (a) (gethash "title" a)) (lsp-code-actions-at-point)))))
+(defun bridge-select (before lines)
+  "Select LINES lines, the first of which begins with BEFORE."
+  (transient-mark-mode 1)
+  (goto-char (point-min))
+  (re-search-forward (concat "^" (regexp-quote before)))
+  (beginning-of-line)
+  (push-mark (line-beginning-position (1+ lines)) t t)
+  t)
+
+(defun bridge-offered ()
+  "What is offered for the selection, or at point, as the client has it."
+  (if (bridge-eglot-p)
+      (let ((region (use-region-p)))
+        (eglot-code-actions (if region (region-beginning) (point)) (if region (region-end) (point)) nil nil))
+    (lsp-code-actions-at-point)))
+
+(defun bridge-title (action) (if (bridge-eglot-p) (plist-get action :title) (gethash "title" action)))
+
+(defun bridge-actions () (vconcat (mapcar #'bridge-title (bridge-offered))))
 
 (defun bridge-find (title)
-  "The action TITLE at point, once it is offered."
-  (bridge-wait title
-               (lambda ()
-                 (if (bridge-eglot-p)
-                     (seq-find (lambda (a) (equal (plist-get a :title) title)) (eglot-code-actions (point) (point) nil nil))
-                   (seq-find (lambda (a) (equal (gethash "title" a) title)) (lsp-code-actions-at-point))))))
+  "The action TITLE, once it is offered."
+  (bridge-wait title (lambda () (seq-find (lambda (a) (equal (bridge-title a) title)) (bridge-offered)))))
 
 (defun bridge-find-p (title) (and (bridge-find title) t))
 
 (defun bridge-act (title)
-  "Run the action TITLE at point.  It has been answered when this returns, which waits for nothing else."
+  "Run the action TITLE.  It has been answered when this returns, which waits for nothing else."
   (if (bridge-eglot-p)
       (eglot-execute (eglot--current-server-or-lose) (bridge-find title))
     (lsp-execute-code-action (bridge-find title)))
+  (deactivate-mark)
   t)
 
 (defun bridge-wait-text (want)
