@@ -97,9 +97,9 @@ func (s *Server) fill(ctx context.Context, prefix, suffix string) (text string, 
 		if !ok {
 			return ""
 		}
-		rest, _ := strings.CutPrefix(whole.inserted(doc.Text, at), text) // what was shown is only ever extended
-		if rest == whole.inserted(doc.Text, at) {
-			return ""
+		rest, extends := strings.CutPrefix(whole.inserted(doc.Text, at), text)
+		if !extends {
+			return "" // what was said cannot be taken back
 		}
 		return rest
 	}, nil
