@@ -79,7 +79,7 @@ func newRigArgs(b testing.TB, ctx context.Context, opts loopback.Options, more m
 // BenchmarkKeystroke is one key and one completion through the whole program over pipes and a real socket: from the
 // key to the request on the model's side, and to the answer, with a model that answers at once.
 func BenchmarkKeystroke(b *testing.B) {
-	for _, size := range []int{8 << 10, 1 << 20} {
+	for _, size := range []int{8 << 10, 60 << 10, 1 << 20} {
 		b.Run(fmt.Sprintf("%dKB", size>>10), func(b *testing.B) {
 			ctx := b.Context()
 			arrived := make(chan time.Time, 1)
