@@ -109,7 +109,7 @@ func (in *Input) tokens(s string) int {
 // estimate is on the safe side: code has three to four bytes a token.
 func estimate(s string) int { return (len(s) + 2) / 3 }
 
-// limit is a source's budget when it is its turn: its own, and what those before it have left.
+// limit is a source's own budget.
 func (in *Input) limit(b budget, k kind) int {
 	n := b.tokens[k]
 	want := in.ContextTokens
@@ -151,7 +151,8 @@ func (w *writer) context(stable bool, room int, held map[string]bool) {
 		if room > 0 {
 			limit = min(limit, room)
 		}
-		used := w.section(b, limit, held)
+		chosen, used := w.choose(b, limit, held)
+		w.section(b, chosen)
 		spare = limit - used
 		if room > 0 {
 			if room -= used; room <= 0 {
@@ -161,10 +162,14 @@ func (w *writer) context(stable bool, room int, held map[string]bool) {
 	}
 }
 
-// section writes one source and returns the tokens that it took.
-func (w *writer) section(b budget, limit int, held map[string]bool) (used int) {
-	var chosen []Snippet
-	var sizes []int
+// sized is a snippet that was chosen, and its tokens.
+type sized struct {
+	Snippet
+	tokens int
+}
+
+// choose takes what fits of one source, and accounts for what does not. used is the sum of the tokens.
+func (w *writer) choose(b budget, limit int, held map[string]bool) (chosen []sized, used int) {
 	list := w.in.Context
 	if b.source == Edits {
 		list = slices.Clone(list)
@@ -177,7 +182,7 @@ func (w *writer) section(b budget, limit int, held map[string]bool) (used int) {
 		n := w.in.tokens(s.Text)
 		part := Part{Source: s.Source, Path: s.Path, Line: s.Line, Why: s.Why, Tokens: n}
 		if used+n > limit {
-			if b.whole || limit-used < 40 {
+			if b.whole || limit-used < leastPiece {
 				w.cut = append(w.cut, part)
 				continue
 			}
@@ -188,44 +193,43 @@ func (w *writer) section(b budget, limit int, held map[string]bool) (used int) {
 			w.cut = append(w.cut, part)
 		}
 		used += n
-		chosen, sizes = append(chosen, s), append(sizes, n)
-	}
-	if len(chosen) == 0 {
-		return 0
-	}
-	order := make([]int, len(chosen))
-	for i := range order {
-		order[i] = i
+		chosen = append(chosen, sized{s, n})
 	}
 	switch b.source {
 	case Edits:
-		slices.Reverse(order) // and stand last
+		slices.Reverse(chosen) // and stand last
 	case Definitions, Similar:
 		// In the order of files, not of worth: a new favourite must not move all that stands behind it.
-		slices.SortFunc(order, func(i, j int) int {
-			if c := strings.Compare(chosen[i].Path, chosen[j].Path); c != 0 {
+		slices.SortStableFunc(chosen, func(a, b sized) int {
+			if c := strings.Compare(a.Path, b.Path); c != 0 {
 				return c
 			}
-			return chosen[i].Line - chosen[j].Line
+			return a.Line - b.Line
 		})
 	}
-	// Neighbours of one file share an element, and so do all edits.
-	for n := 0; n < len(order); {
-		first := chosen[order[n]]
-		end := n + 1
-		for end < len(order) && (b.source == Edits || chosen[order[end]].Path == first.Path && b.source == Definitions) {
-			end++
+	return chosen, used
+}
+
+// leastPiece is the room, in tokens, below which a text is left out rather than shortened.
+const leastPiece = 40
+
+// section writes one source. Definitions of one file share an element, and so do all edits.
+func (w *writer) section(b budget, chosen []sized) {
+	for len(chosen) > 0 {
+		first, n := chosen[0], 1
+		for n < len(chosen) && (b.source == Edits || b.source == Definitions && chosen[n].Path == first.Path) {
+			n++
 		}
-		texts := make([]string, 0, end-n)
-		for _, i := range order[n:end] {
-			text := cleanMarks(modelText(chosen[i].Text))
+		texts := make([]string, n)
+		for i, s := range chosen[:n] {
+			text := cleanMarks(modelText(s.Text))
 			if !strings.HasSuffix(text, "\n") {
 				text += "\n"
 			}
 			if b.source == Edits {
-				text = title(chosen[i]) + "\n" + text
+				text = title(s.Snippet) + "\n" + text
 			}
-			texts = append(texts, text)
+			texts[i] = text
 		}
 		tag := elementFor(b.tag, strings.Join(texts, ""))
 		if first.Path != "" && b.source != Edits {
@@ -233,14 +237,12 @@ func (w *writer) section(b budget, limit int, held map[string]bool) (used int) {
 		} else {
 			fmt.Fprintf(&w.b, "<%s>\n", tag)
 		}
-		for k, i := range order[n:end] {
-			s := chosen[i]
-			w.add(Part{Source: s.Source, Path: s.Path, Line: s.Line, Why: s.Why, Tokens: sizes[i]}, texts[k])
+		for i, s := range chosen[:n] {
+			w.add(Part{Source: s.Source, Path: s.Path, Line: s.Line, Why: s.Why, Tokens: s.tokens}, texts[i])
 		}
 		fmt.Fprintf(&w.b, "</%s>\n", tag)
-		n = end
+		chosen = chosen[n:]
 	}
-	return used
 }
 
 // key tells two snippets apart, for what a base holds.
