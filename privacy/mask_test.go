@@ -226,7 +226,7 @@ func TestMaskAcrossSeams(t *testing.T) {
 func TestMaskRemembersSoMuch(t *testing.T) {
 	m := NewMasker(MaskOptions{})
 	rng := rand.New(rand.NewPCG(10, 10))
-	for range 40 {
+	for range 16 {
 		var b strings.Builder
 		for _, c := range canary.Plant(rng) {
 			b.WriteString(c.Text + "\n")

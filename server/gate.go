@@ -303,7 +303,7 @@ func (s *Server) learnDocuments(m *privacy.Masker) {
 }
 
 // largeDocument is too large to be looked at as a whole for every key, bytes: it is when it is opened.
-const largeDocument = 1 << 20
+const largeDocument = 256 << 10
 
 // learned is what of a document a Masker has seen.
 type learned struct {
