@@ -51,14 +51,11 @@ fuzz:
 # The VS Code extension: types, lint and unit tests; then the packaged extension in a real workbench.
 vscode: vscode-unit vscode-e2e
 
-node_modules/.package-lock.json: package-lock.json
-	npm ci --no-audit --no-fund
+vscode-unit:
+	extension/test.sh unit
 
-vscode-unit: node_modules/.package-lock.json
-	npm test
-
-vscode-e2e: node_modules/.package-lock.json
-	npm run e2e
+vscode-e2e:
+	extension/test.sh e2e
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

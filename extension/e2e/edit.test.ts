@@ -220,12 +220,33 @@ test("an edit goes on in a document that is not in front", async () => {
   await until("it is written", async () => (await text()) === result);
 });
 
-test("a picture for the page", async () => {
+test("what is still to come is dimmed; a picture for the page", async () => {
+  await w.host(async (vscode) => {
+    const settings = vscode.workspace.getConfiguration();
+    const bare = {
+      "workbench.editor.showTabs": "none",
+      "workbench.activityBar.location": "hidden",
+      "breadcrumbs.enabled": false,
+    };
+    for (const [key, value] of Object.entries(bare)) {
+      await settings.update(key, value, vscode.ConfigurationTarget.Global);
+    }
+  });
+  await w.command("workbench.action.closeSidebar");
+  await w.page.setViewportSize({ width: 900, height: 420 });
   await w.open("picture.go", region, true);
   await w.press("Control+Alt+k");
-  await say("return an error instead");
+  await say("return an error, take your time");
+  await w.written("([]byte, error)");
+  const dimmed = () =>
+    w.page.evaluate(() =>
+      [...document.querySelectorAll(".view-line span")].some((e) => getComputedStyle(e).opacity === "0.5"),
+    );
+  await until("what is to come is dimmed", dimmed);
+  await w.picture("streaming");
   await w.exactly(result);
   await reviewed();
   await until("the removed text is drawn", async () => (await w.drawn()).some((s) => s.includes("panic(")));
+  await until("nothing is dimmed", async () => !(await dimmed()));
   await w.picture("edit");
 });

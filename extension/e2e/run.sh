@@ -2,7 +2,7 @@
 # The tests in a real workbench: fetches what they need (install.sh), packages the extension for this machine, installs
 # it as a user would, and runs the tests.
 #
-#   run.sh [TEST.ts ...]      (default: all)
+#   [COUNT=N] run.sh [TEST.ts ...]      (default: all, once)
 #
 # Where the workbench cannot be had the tests are skipped with the reason; with CI=true that is a failure, unless
 # SPARK_VSCODE=skip says otherwise. Pictures are kept in extension/e2e/run.
@@ -33,6 +33,9 @@ for vsix in "$work"/*.vsix; do
 		--config "$work/config.yaml" --install-extension "$vsix" --force >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 done
 node extension/build.mjs e2e
-files=("${@:-}")
-[[ ${files[0]} ]] || files=(extension/e2e/*.test.ts)
-node --test --test-reporter=spec --test-concurrency=1 --test-timeout=240000 $(for f in "${files[@]}"; do echo "extension/dist/e2e/$(basename "$f" .ts).js"; done)
+(($#)) || set -- extension/e2e/*.test.ts
+files=()
+for f in "$@"; do files+=("extension/dist/e2e/$(basename "$f" .ts).js"); done
+for ((i = 0; i < ${COUNT:-1}; i++)); do
+	node --test --test-reporter=spec --test-concurrency=1 --test-timeout=240000 "${files[@]}"
+done

@@ -23,7 +23,7 @@ export class Edits implements vscode.Disposable {
       textDecoration: "line-through",
     },
   });
-  private readonly pending = vscode.window.createTextEditorDecorationType({ opacity: "0.5", isWholeLine: true });
+  private readonly pending = vscode.window.createTextEditorDecorationType({ opacity: "0.5" });
   private readonly disposables = [
     this.written,
     this.removed,
