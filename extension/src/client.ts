@@ -61,6 +61,7 @@ export function createClient(
           if (hooks.streaming(document)) return null;
           const { version } = document;
           const answer = await next(document, position, asked, token);
+          if (token.isCancellationRequested) return answer; // nobody will see it
           const items = Array.isArray(answer) ? answer : answer?.items;
           suggested = items?.length ? { document, version, position } : undefined;
           return answer;
@@ -71,6 +72,8 @@ export function createClient(
   );
   client.registerFeature(new Shell());
   client.onNotification("spark/inlineCompletion/refresh", async (p: Refresh) => {
+    // What is not on the screen yet cannot be hidden, and would come to stay. Nothing tells when it is.
+    await new Promise((resolve) => setTimeout(resolve, 100));
     const editor = vscode.window.activeTextEditor;
     const s = suggested;
     if (editor === undefined || s?.document !== editor.document || !s.position.isEqual(editor.selection.active)) return;
