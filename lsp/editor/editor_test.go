@@ -351,8 +351,8 @@ func TestViolations(t *testing.T) {
 		"line":         {"workspace/applyEdit", edit(text(0, 0, 2, 0)), []string{"at 2:0"}},
 		"column":       {"workspace/applyEdit", edit(text(0, 0, 0, 8)), []string{"at 0:8"}},
 		"half a lemon": {"workspace/applyEdit", edit(text(0, 5, 0, 5)), []string{"at 0:5", "at 0:5"}},
-		"not open":     {"workspace/applyEdit", strings.Replace(edit(text(0, 0, 0, 0)), uri, "file:///x", 1), []string{"not open"}},
-		"no edit":      {"workspace/applyEdit", `{"edit":{"documentChanges":[{"kind":"create","uri":"x"}]}}`, []string{"an edit that is none"}},
+		"not open":     {"workspace/applyEdit", strings.Replace(edit(text(0, 0, 0, 0)), uri, "file:///x", 1), []string{"neither open nor a file"}},
+		"no edit":      {"workspace/applyEdit", `{"edit":{"documentChanges":[{"kind":"rename","uri":"x"}]}}`, []string{"an edit that is none"}},
 		"progress":     {"$/progress", `{"token":"x","value":{"kind":"begin","title":"t"}}`, []string{"nobody has created"}},
 		"token":        {"window/workDoneProgress/create", `{}`, []string{"without a token"}},
 	} {
