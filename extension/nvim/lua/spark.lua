@@ -29,15 +29,17 @@ local function execute(buffer, name, argument, done)
   end)
 end
 
+-- Of the answers only a refusal, of steering an edit, is for a person.
+local function refused(result)
+  if type(result) == 'table' and result.outcome == 'refused' then warn(result.reason or 'refused') end
+end
+
 --- Runs one of accept, reject, retry, rest and cancel for the current buffer, or for all.
 function M.run(name, argument, everywhere)
   local buffer = vim.api.nvim_get_current_buf()
   argument = argument or {}
   if not everywhere then argument.uri = vim.uri_from_bufnr(buffer) end
-  -- Of the answers only a refusal, of going on with an edit, is for a person.
-  execute(buffer, name, next(argument) and argument or nil, function(result)
-    if type(result) == 'table' and result.outcome == 'refused' then warn(result.reason or 'refused') end
-  end)
+  execute(buffer, name, next(argument) and argument or nil, refused)
 end
 
 -- Whether an edit is being written into a buffer.
@@ -52,7 +54,7 @@ end
 
 local function carry_out(buffer, instruction, lines, position)
   if not lines and instruction ~= '' and writes(buffer) then
-    return M.run('steer', { instruction = instruction })
+    return execute(buffer, 'steer', { uri = vim.uri_from_bufnr(buffer), instruction = instruction }, refused)
   end
   local range = { start = position, ['end'] = position }
   if lines then range = { start = { line = lines[1] - 1, character = 0 }, ['end'] = { line = lines[2], character = 0 } } end
