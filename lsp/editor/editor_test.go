@@ -351,13 +351,18 @@ func TestViolations(t *testing.T) {
 		"line":         {"workspace/applyEdit", edit(text(0, 0, 2, 0)), []string{"at 2:0"}},
 		"column":       {"workspace/applyEdit", edit(text(0, 0, 0, 8)), []string{"at 0:8"}},
 		"half a lemon": {"workspace/applyEdit", edit(text(0, 5, 0, 5)), []string{"at 0:5", "at 0:5"}},
-		"not open":     {"workspace/applyEdit", strings.Replace(edit(text(0, 0, 0, 0)), uri, "file:///x", 1), []string{"neither open nor a file"}},
-		"no edit":      {"workspace/applyEdit", `{"edit":{"documentChanges":[{"kind":"rename","uri":"x"}]}}`, []string{"an edit that is none"}},
+		"not open":     {"workspace/applyEdit", strings.Replace(edit(text(0, 0, 0, 0)), uri, "file:///x", 1), []string{"not open"}},
+		"a file":       {"workspace/applyEdit", strings.ReplaceAll(strings.Replace(edit(text(0, 0, 0, 0)), uri, "file:///disk", 1), `"version":0`, `"version":null`), nil},
+		"its version":  {"workspace/applyEdit", strings.Replace(edit(text(0, 0, 0, 0)), uri, "file:///disk", 1), []string{"an edit of version 0"}},
+		"a new file":   {"workspace/applyEdit", `{"edit":{"documentChanges":[{"kind":"create","uri":"file:///new"}]}}`, nil},
+		"not new":      {"workspace/applyEdit", `{"edit":{"documentChanges":[{"kind":"create","uri":"file:///disk"}]}}`, []string{"is to be created and exists"}},
+		"no edit":      {"workspace/applyEdit", `{"edit":{"documentChanges":[{"kind":"delete","uri":"x"}]}}`, []string{"an edit that is none"}},
 		"progress":     {"$/progress", `{"token":"x","value":{"kind":"begin","title":"t"}}`, []string{"nobody has created"}},
 		"token":        {"window/workDoneProgress/create", `{}`, []string{"without a token"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, editor.Options{Encodings: []string{"utf-16"}})
+			disk := func(uri string) (string, bool) { return "", uri == "file:///disk" }
+			r := newRig(t, editor.Options{Encodings: []string{"utf-16"}, ReadFile: disk})
 			r.Open(uri, "go", "abc 🍋\nx")
 			r.change()
 			if tt.method == "$/progress" {

@@ -210,7 +210,7 @@ func (e *Editor) applyEdit(m Message) {
 		case b != nil:
 			doc.Buffer = b.version
 		case !onDisk && !created[d.uri]:
-			e.violate("an edit of %s, which is neither open nor a file", d.uri)
+			e.violate("an edit of %s, which is not open and no file", d.uri)
 		case d.version != nil:
 			e.violate("an edit of version %d of %s, which is not open", *d.version, d.uri)
 		}
