@@ -79,7 +79,7 @@ func TestPrompt(t *testing.T) {
 		"What a completion at cart.go:6:18 would send to openai, gpt-6.1-sol at http://127.0.0.1:1/v1. Nothing was sent.",
 		"notes", "AGENTS.md", "defines discount, which is named near the cursor", "the file at version 1",
 		"tokens in the base", "<definitions path=\"price.go\">\nfunc discount(c int) int { return 0 }\n</definitions>",
-		"return discount(<|cursor|>", "Masked, by the rule that found it: secret-assignment (2)", "SPARK_SECRET_",
+		"return discount(<|cursor|>", "Masked, by the rule that found it: ", " (2). To let something pass", "SPARK_SECRET_",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it does not say %q:\n%s", want, out)
