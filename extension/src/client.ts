@@ -2,6 +2,8 @@
 import * as vscode from "vscode";
 import {
   type ClientCapabilities,
+  ErrorAction,
+  type ErrorHandler,
   type FeatureState,
   LanguageClient,
   RevealOutputChannelOn,
@@ -36,6 +38,7 @@ export function createClient(
     return explicit(keys, (key) => configuration.inspect(key), vscode.workspace.isTrusted);
   };
   let suggested: { document: vscode.TextDocument; version: number; position: vscode.Position } | undefined;
+  let patience: ErrorHandler | undefined; // the client's own: five deaths in three minutes are too many
   const client: LanguageClient = new LanguageClient(
     "spark",
     "spark-lsp",
@@ -44,6 +47,15 @@ export function createClient(
       documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-vfs" }],
       outputChannel: log,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
+      errorHandler: {
+        // A server that has died while somebody types makes many errors of writing before its end is noticed. The
+        // client's own handler would give up at the fourth; the end itself is what decides.
+        error: () => ({ action: ErrorAction.Continue, handled: true }),
+        closed: () => {
+          patience ??= client.createDefaultErrorHandler();
+          return patience.closed();
+        },
+      },
       initializationOptions: { spark: settings() },
       middleware: {
         workspace: {
