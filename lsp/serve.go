@@ -99,7 +99,8 @@ type Program struct {
 }
 
 // grace is how long Serve waits, after the end of the connection, for handlers and Shutdown; flushing is
-// how long it then waits for a client to read what is left.
+// how long it then waits for a client to read what is left, at the least: what the former have not used of their time
+// is for that too.
 const (
 	grace    = 800 * time.Millisecond
 	flushing = 100 * time.Millisecond
@@ -241,6 +242,7 @@ func (s *server) inputEnded(err error) {
 
 // finish waits for what is under way, as long as that is reasonable, and returns the connection's result.
 func (s *server) finish(in io.Reader, out io.Writer) error {
+	began := time.Now()
 	deadline := time.After(grace)
 	ended := make(chan struct{})
 	go func() {
@@ -258,7 +260,7 @@ func (s *server) finish(in io.Reader, out io.Writer) error {
 	s.out.close()
 	select {
 	case <-s.out.done:
-	case <-time.After(flushing):
+	case <-time.After(grace + flushing - time.Since(began)):
 	}
 	closeAside(out)
 
