@@ -158,10 +158,24 @@ func (s *Server) keysFollow() bool {
 
 // settingsChanged puts new settings into force.
 func (s *Server) settingsChanged() {
+	before := s.options()
+	foldersBefore := s.scopes.Load().userFolders()
 	s.resolve()
 	s.chooseModels()
 	s.dropSuggestions()
+	switch now := s.options(); {
+	case !slices.Equal(before.PrivacyRead, now.PrivacyRead), !slices.Equal(before.PrivacyIgnore, now.PrivacyIgnore),
+		!reflect.DeepEqual(foldersBefore, s.scopes.Load().userFolders()):
+		s.rulesChanged()
+	case contextSettings(before) != contextSettings(now):
+		s.dropBases() // they hold what the settings said when they were made
+	}
 	s.log.Info("new settings are in force", zap.Bool("foldersDiffer", s.scopes.Load() != nil))
+}
+
+// contextSettings is a key of what decides about the stable part of prompts.
+func contextSettings(o *settings.Resolved) any {
+	return [...]any{o.Rules, o.ContextInstructions, o.ContextDefinitions, o.ContextSimilar, o.ContextSnapshot, o.ContextCompletionTokens}
 }
 
 // resolve merges the layers anew and tells what could not be taken, each problem once.

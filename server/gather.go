@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -46,6 +47,9 @@ func (s *Server) gather(doc *lsp.Document, at int, job session.Job) prompt.Input
 			}
 			return s.mayStand(uri)
 		})
+		if !o.ContextEdits { // a base is still read with what has happened to its file since
+			edits = slices.DeleteFunc(edits, func(e prompt.Snippet) bool { return !e.Since })
+		}
 		in.Context = append(in.Context, edits...)
 		if complete && base.Fill(in) <= 1 && doc.Version >= since {
 			in.Base = base

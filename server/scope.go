@@ -39,6 +39,14 @@ func (s *Server) switchedOff(name string) bool {
 	return sc != nil && sc.user.Off(name)
 }
 
+// userFolders is what the user's file says of folders; nil means nothing.
+func (sc *scopes) userFolders() settings.Folders {
+	if sc == nil {
+		return nil
+	}
+	return sc.user
+}
+
 // scopes answers for single files while one set of layers is in force; the next set brings another scopes.
 type scopes struct {
 	layers  settings.Layers

@@ -93,6 +93,7 @@ type Server struct {
 
 	fetching sync.Mutex // held while the editor is asked for its settings
 	choosing sync.Mutex // held while sessions are made to fit the settings in force
+	indexing sync.Mutex // held while the workspace is walked
 
 	mu         sync.Mutex // guards what follows
 	user       User

@@ -28,6 +28,8 @@ func (s *Server) unlearn(name string) {
 
 // indexWorkspace walks each root once, through the gate, and feeds the embedded engine and the context.
 func (s *Server) indexWorkspace(ctx context.Context, roots []string) {
+	s.indexing.Lock() // or a walk by yesterday's rules might be the last to say what is known
+	defer s.indexing.Unlock()
 	for _, root := range roots {
 		if ctx.Err() != nil {
 			return
@@ -133,14 +135,15 @@ func (s *Server) watchFiles(ctx context.Context) {
 	}
 }
 
-// ignoreFiles are what privacy.Rules reads in each directory.
-var ignoreFiles = []string{".gitignore", ".aiignore", ".sparkignore", ".copilotignore", ".cursorignore", ".continueignore"}
-
-// ignoreFileChanged drops what is known of the rules when one of their files was written.
+// ignoreFileChanged looks at the workspace anew when one of the rules' files was written.
 func (s *Server) ignoreFileChanged(name string) {
-	if !slices.Contains(ignoreFiles, filepath.Base(name)) {
-		return
+	if slices.Contains(privacy.IgnoreFiles(), filepath.Base(name)) {
+		s.rulesChanged()
 	}
+}
+
+// rulesChanged drops what was found by other rules than those in force now, and reads the workspace by these.
+func (s *Server) rulesChanged() {
 	s.mu.Lock()
 	clear(s.rules)
 	roots := s.roots
@@ -148,7 +151,11 @@ func (s *Server) ignoreFileChanged(name string) {
 	s.contexts.forgetNotes()
 	s.dropBases()
 	// What was read may be closed now, and the other way round.
-	s.start(func(ctx context.Context) { s.indexWorkspace(ctx, roots) })
+	s.start(func(ctx context.Context) {
+		s.indexWorkspace(ctx, roots)
+		s.dropBases() // meanwhile something was perhaps found in what has been forgotten only now
+		s.log.Info("what may be read has changed, and was read anew")
+	})
 }
 
 // relative is a document's path as the model and the engine see it: relative to its workspace folder, with

@@ -3,6 +3,7 @@ package settings
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -64,6 +65,16 @@ func TestWrongActionsAreNamed(t *testing.T) {
 		case len(problems) != 1 || !strings.Contains(problems[0].Text, want) || len(r.Actions) != 1 || r.Actions[0].Title != "old":
 			t.Errorf("%s: %v, %v", text, problems, r.Actions)
 		}
+	}
+}
+
+func TestAnEditorOpensNothingThatTheUserHasClosed(t *testing.T) {
+	r, problems := Resolve(Layers{
+		UserFile: Layer{"privacy.ignore": []any{"mine.go"}},
+		Editor:   Layer{"privacy.ignore": []any{"theirs.go", "!mine.go"}},
+	})
+	if want := []string{"theirs.go", "!mine.go", "mine.go"}; len(problems) != 0 || !slices.Equal(r.PrivacyIgnore, want) {
+		t.Errorf("%v, want %v, the user's last; %v", r.PrivacyIgnore, want, problems)
 	}
 }
 

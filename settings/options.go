@@ -181,8 +181,9 @@ type Options struct {
 	// the language of .gitignore, relative to each workspace folder.
 	PrivacyRead []string `key:"privacy.read" default:"[]" scope:"machine" editor:"-" vscode:"-"`
 
-	// PrivacyIgnore are further files that are neither read nor sent, in the same language.
-	PrivacyIgnore []string `key:"privacy.ignore" default:"[]"`
+	// PrivacyIgnore are further files that are neither read nor sent, in the same language. Lists of several sources
+	// are joined, the user file's last: an editor or a workspace can close more, and open nothing that you have closed.
+	PrivacyIgnore []string `key:"privacy.ignore" join:"yes" default:"[]"`
 
 	// PrivacyInvisible says what becomes of an answer with characters in it that cannot be seen or that reorder a
 	// line for the eye: code can be hidden in them, or look like other code.

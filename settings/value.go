@@ -20,6 +20,7 @@ type option struct {
 	scope, vscode string
 	notEditor     bool // only the user's file and the environment may set it
 	folder        bool // may differ from folder to folder
+	joined        bool // a list of strings in which weaker sources stay, and stand last
 	field         int
 }
 
@@ -29,7 +30,7 @@ var declared = func() []option {
 	t := reflect.TypeFor[Options]()
 	for i := range t.NumField() {
 		tag := t.Field(i).Tag
-		o := option{key: tag.Get("key"), fallback: tag.Get("default"), scope: tag.Get("scope"), vscode: tag.Get("vscode"), notEditor: tag.Get("editor") == "-", field: i}
+		o := option{key: tag.Get("key"), fallback: tag.Get("default"), scope: tag.Get("scope"), vscode: tag.Get("vscode"), joined: tag.Get("join") == "yes", notEditor: tag.Get("editor") == "-", field: i}
 		if o.scope == "" {
 			o.scope = "window"
 		}
@@ -64,8 +65,8 @@ func (o option) table() bool {
 	return reflect.TypeFor[Options]().Field(o.field).Type.Kind() == reflect.Map
 }
 
-// set puts a value into its field of options, or says in words why it cannot, and leaves them as they were. Tables
-// and lists of actions are joined with what weaker sources say; everything else replaces it.
+// set puts a value into its field of options, or says in words why it cannot, and leaves them as they were. Tables,
+// lists of actions, and lists that say so are joined with what weaker sources say; everything else replaces it.
 func (o option) set(options *Options, val any) (problem string) {
 	switch f := reflect.ValueOf(options).Elem().Field(o.field).Addr().Interface().(type) {
 	case *bool:
@@ -75,7 +76,12 @@ func (o option) set(options *Options, val any) (problem string) {
 	case *string:
 		return put(f, val, o.toString)
 	case *[]string:
-		return put(f, val, toStrings)
+		weaker := *f
+		problem = put(f, val, toStrings)
+		if problem == "" && o.joined {
+			*f = slices.Concat(*f, weaker)
+		}
+		return problem
 	case *Languages:
 		return put(f, val, func(val any) (Languages, string) { return f.join(val) })
 	case *[]Action:
