@@ -299,7 +299,7 @@ func (in *Input) shorten(text string, most int) (string, int) {
 		n += len(l)
 	}
 	if n == 0 { // one line is too much
-		return firstRunes(text[:min(len(text), 2*most)]), most
+		return Whole(text, 2*most), most
 	}
 	return text[:n], used
 }

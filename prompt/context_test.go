@@ -36,6 +36,18 @@ func TestBudgetsAreDocumented(t *testing.T) {
 	}
 }
 
+// TestShortenCutsNoWord: of a single line that is too long no half of a word is kept, which might be half a key.
+func TestShortenCutsNoWord(t *testing.T) {
+	const key = "AKIAIOSFODNN7Q2M9KXW"
+	for pad := 60; pad <= 104; pad++ {
+		in := Input{Count: func(s string) int { return len(s) / 2 }}
+		text, _ := in.shorten(strings.Repeat("y ", pad/2)+strings.Repeat(" ", pad%2)+key+strings.Repeat(" z", 100), 50)
+		if strings.Contains(strings.ReplaceAll(text, key, ""), "AK") || text == "" {
+			t.Fatalf("pad %d: %q", pad, text)
+		}
+	}
+}
+
 // TestBudgetsHold: whatever is offered, no source takes more than its part and what those above left, and each piece is
 // accounted for once.
 func TestBudgetsHold(t *testing.T) {

@@ -146,6 +146,15 @@ func wordEnd(s string) int {
 	return len(s)
 }
 
+// Whole is the beginning of a text, at most so many bytes and without half a word at its end.
+func Whole(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	text = firstRunes(text[:most])
+	return text[:wordEnd(text)]
+}
+
 func endsWord(c byte) bool { return c >= 0x80 || strings.IndexByte(" \t\r\n\"'`,;()[]{}<>", c) >= 0 }
 
 // firstRunes and lastRunes cut a half UTF-8 sequence off the end, or off the start, of a slice that was made at

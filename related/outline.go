@@ -19,6 +19,7 @@ const (
 	maxLine      = 600       // bytes; longer lines are nobody's handwriting
 	maxSignature = 6         // lines
 	maxBody      = 24        // lines of a type
+	maxText      = 1600      // bytes of either
 )
 
 // Outline lists what a text defines, in its order. language is LSP's id; of one that is not known by its rules, what
@@ -413,8 +414,8 @@ func (o *outliner) add(n int, name, owner string, isType bool) {
 	if !isType {
 		text = strings.TrimRight(strings.Join(o.lines[n:end], "\n"), " {\t")
 	}
-	if len(text) > 1600 {
-		text = strings.ToValidUTF8(text[:1600], "")
+	if len(text) > maxText {
+		text = text[:strings.LastIndexByte(text[:maxText], '\n')] // the first line is shorter
 	}
 	o.found = append(o.found, Definition{strings.Clone(name), strings.Clone(owner), n + 1, isType, strings.Clone(text) + "\n"})
 }

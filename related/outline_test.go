@@ -254,3 +254,13 @@ func FuzzOutline(f *testing.F) {
 		imports(language, "a/b.x", text)
 	})
 }
+
+// TestOutlineShowsWholeLines: of a definition that is too long, too: half a line may hold half a key, which is not
+// recognized as one.
+func TestOutlineShowsWholeLines(t *testing.T) {
+	member := "\tfield string `" + strings.Repeat("y ", 200) + "end`\n"
+	list := Outline("go", "package a\n\ntype Table struct {\n"+strings.Repeat(member, 8)+"}\n")
+	if len(list) != 1 || len(list[0].Text) > maxText+1 || !strings.HasSuffix(list[0].Text, member) {
+		t.Errorf("%+v", list)
+	}
+}

@@ -81,7 +81,7 @@ func (s *Server) readNotes(root, dir string) prompt.Snippet {
 	for {
 		for _, n := range noteNames {
 			file := filepath.Join(dir, filepath.FromSlash(n))
-			data, err := rules.Read(file, noteBytes)
+			data, err := rules.Read(file, noteBytes+1)
 			if err != nil || len(data) == 0 {
 				continue
 			}
@@ -91,7 +91,7 @@ func (s *Server) readNotes(root, dir string) prompt.Snippet {
 			}
 			return prompt.Snippet{
 				Source: prompt.Notes, Path: s.relativeTo(root, filepath.ToSlash(rel)),
-				Text: strings.ToValidUTF8(string(data), ""), Why: "the repository's instructions nearest to the file",
+				Text: prompt.Whole(strings.ToValidUTF8(string(data), ""), noteBytes), Why: "the repository's instructions nearest to the file",
 			}
 		}
 		if dir == root || dir == filepath.Dir(dir) {

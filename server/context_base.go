@@ -114,6 +114,7 @@ func (c *docContext) renew(ctx context.Context) {
 	if !state.due() {
 		return
 	}
+	s.contexts.edits.seal(doc.URI)
 	base := prompt.NewBase(in, doc.Version)
 	if !s.contexts.warmth.afford(base.Tokens, o.ContextWarmTokens, time.Now()) {
 		s.log.Info("context: the hour's tokens for files that are kept ready are spent", zap.Int("tokens", o.ContextWarmTokens))

@@ -98,6 +98,7 @@ func (s *Server) ExplainPrompt(ctx context.Context, q PromptQuestion) (a PromptA
 	a.Parts, a.Cut = p.Parts, p.Cut
 	g := &gate{s: s, fim: speaksFIM(dialects[e.Provider])}
 	m := s.masker()
+	s.learnDocuments(m)
 	req := g.masked(m, session.Request{Base: parts(p.Base), Input: parts(p.Input), FIM: fim})
 	a.Base, a.Input, a.Secrets = req.Base, req.Input, map[string]int{}
 	before := slices.Concat(parts(p.Base), parts(p.Input))

@@ -27,6 +27,7 @@ type stretch struct {
 	from, to    int       // what was edited of before, bytes
 	after       *lsp.Text // the document when the last edit of the stretch had been made
 	start, end  int       // what has become of it, bytes of after
+	began       int32     // the version of before
 	version     int32     // of after
 	place       [2]int    // where that stands in the document as it is now
 	sealed      bool      // it is finished
@@ -86,7 +87,7 @@ func (r *recentEdits) changed(c lsp.Change) {
 		} else if n := len(r.list); n > 0 {
 			r.list[n-1].sealed = true
 		}
-		last = &stretch{uri: uri, before: c.Before.Text, from: start, to: end, start: start, end: start}
+		last = &stretch{uri: uri, began: c.Before.Version, before: c.Before.Text, from: start, to: end, start: start, end: start}
 		last.end = end
 		r.list = append(r.list, last)
 		if len(r.list) > maxStretches {
@@ -127,6 +128,16 @@ func adjoins(t *lsp.Text, st *stretch, start, end int) bool {
 	return t.LineAt(start) <= t.LineAt(st.end)+1 && t.LineAt(end)+1 >= t.LineAt(st.start)
 }
 
+// seal ends the stretch that a document is being edited in: a snapshot of the document is made, and the edits from now
+// on are told as changes of that.
+func (r *recentEdits) seal(uri string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.list); n > 0 && r.list[n-1].uri == uri {
+		r.list[n-1].sealed = true
+	}
+}
+
 // snippets is what a prompt for a document may say of the log, the oldest first. Edits of the document after version
 // since are marked as such; complete says whether all of them are known. Of other documents, and from before, come
 // the latest few of those that allowed lets through.
@@ -149,7 +160,8 @@ func (r *recentEdits) snippets(uri string, since int32, allowed func(uri string)
 			st.snippet, st.short = st.render()
 			st.shown = true
 		}
-		complete = complete && !(after && st.short)
+		// One that goes on over that version does not say what became of the text of then.
+		complete = complete && !(after && (st.short || st.began < since))
 		s := st.snippet
 		if s.Text == "" && !after {
 			continue
@@ -181,7 +193,7 @@ func (st *stretch) render() (snippet prompt.Snippet, short bool) {
 			}
 			line := t.Line(n)
 			if len(line) > maxStretchLine {
-				line = strings.ToValidUTF8(line[:maxStretchLine], "") + "…"
+				line = prompt.Whole(line, maxStretchLine) + "…"
 				short = true
 			}
 			list = append(list, line)

@@ -80,6 +80,39 @@ func TestRecentEdits(t *testing.T) {
 	}
 }
 
+// TestRecentEditsSinceASnapshot: what was typed before a snapshot and is taken back after it is told, since the snapshot
+// shows it. A stretch that goes on over a snapshot unsealed says nothing of it, so that is not all there is.
+func TestRecentEditsSinceASnapshot(t *testing.T) {
+	for _, sealed := range []bool{true, false} {
+		log := &recentEdits{}
+		a := newEditedDoc(log, "file:///a.go", "one\ntwo\nthree\n")
+		a.replace("two\n", "two\ninserted\n")
+		snapshot := a.doc.Version
+		if sealed {
+			log.seal("file:///a.go")
+		}
+		a.replace("inserted\n", "")
+		list, complete := log.snippets("file:///a.go", snapshot, anyPath)
+		if told := strings.Contains(shownEdits(list), "since=true\n-inserted\n"); told != sealed || complete != sealed {
+			t.Errorf("sealed=%v: complete=%v\n%s", sealed, complete, shownEdits(list))
+		}
+	}
+}
+
+// TestRecentEditsCutNoWord: of a long line no half of a word is told, which might be half a key.
+func TestRecentEditsCutNoWord(t *testing.T) {
+	const key = "AKIAIOSFODNN7Q2M9KXW"
+	for pad := maxStretchLine - len(key) - 3; pad <= maxStretchLine; pad++ {
+		log := &recentEdits{}
+		a := newEditedDoc(log, "file:///a.go", "x\n")
+		a.replace("x\n", strings.Repeat("y ", pad/2)+strings.Repeat(" ", pad%2)+key+" z\n")
+		list, _ := log.snippets("file:///a.go", 1, anyPath)
+		if got := strings.ReplaceAll(shownEdits(list), key, ""); strings.Contains(got, "AK") {
+			t.Fatalf("pad %d: half a key is told:\n%s", pad, got)
+		}
+	}
+}
+
 // TestRecentEditsTellAll: whatever is edited, the stretches say which lines of the document are new, so that somebody
 // who knows the document as it was finds every line of the one that is.
 func TestRecentEditsTellAll(t *testing.T) {
