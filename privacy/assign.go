@@ -34,6 +34,7 @@ func assignments(found []Finding, line string, cut int) []Finding {
 				continue
 			}
 			value := line[start:end]
+			quoted = quoted || c == '=' && start == i+1 && inEnvironment(line[:i]) && !strings.ContainsAny(value, "([")
 			if c == ',' && digits(value) == 0 {
 				continue // a list of names
 			}
@@ -51,6 +52,22 @@ func assignments(found []Finding, line string, cut int) []Finding {
 		}
 	}
 	return found
+}
+
+// inEnvironment reports whether a line that begins so sets a variable of the environment, NAME=value: what follows is the
+// value itself, although no quotes say so.
+func inEnvironment(before string) bool {
+	i := strings.LastIndexAny(before, " \t") + 1
+	name := before[i:]
+	if i == 0 {
+		name = strings.TrimLeft(name, "+-") // of a diff
+	}
+	switch strings.TrimLeft(before[:i], "+- \t") {
+	case "", "export ", "set ", "ENV ", "ARG ":
+	default:
+		return false
+	}
+	return name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
 
 // nameBefore judges the name in front of the sign at i.

@@ -200,6 +200,32 @@ func TestMaskSeenBefore(t *testing.T) {
 	}
 }
 
+// What a variable of the environment is set to is a value, also where it reads like a name.
+func TestMaskEnvironment(t *testing.T) {
+	for line, masked := range map[string]bool{
+		"DB_PASSWORD=correcthorse":             true,
+		"DB_PASSWORD=verysecretvalue1":         true,
+		"export PGPASSWORD=correcthorse":       true,
+		"      - MYSQL_PASSWORD=correcthorse":  true, // docker-compose.yml
+		"+DB_PASSWORD=correcthorse":            true, // a diff
+		"ENV ADMIN_PASSWORD=correcthorse":      true,
+		"DB_PASSWORD=$OTHER":                   false,
+		"DB_PASSWORD=DEFAULT_PASSWORD":         false,
+		"DB_PASSWORD=getpass()":                false,
+		"DB_PASSWORD=config.database":          false,
+		"DB_PASSWORD=password":                 false,
+		"DB_PASSWORD=changeme":                 false,
+		"PASS=true":                            false,
+		"x.password=other":                     false,
+		"connect(password=password_of_theirs)": false,
+		"var PASSWORD=otherThing":              false,
+	} {
+		if got := NewMasker(MaskOptions{}).Mask(line) != line; got != masked {
+			t.Errorf("%q is masked: %v", line, got)
+		}
+	}
+}
+
 // A mark that a prompt puts into the middle of a line does not hide what it cuts in two; one between lines of a key
 // stays where it is.
 func TestMaskAcrossSeams(t *testing.T) {
