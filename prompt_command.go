@@ -46,6 +46,9 @@ func (pc *promptCmd) Run(ctx context.Context, p process, c *cli) error {
 	}
 	defer done()
 	a, err := s.ExplainPrompt(ctx, q)
+	for _, w := range a.Warnings {
+		fmt.Fprintln(p.stderr, "spark-lsp: "+printable(w))
+	}
 	if err != nil {
 		return err
 	}

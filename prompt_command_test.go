@@ -105,7 +105,9 @@ func TestPromptActions(t *testing.T) {
 		"an action": {nil, []string{"ROOT/cart.go:5", "--action", "explain"}, []string{"What the action explain at", "Instruction: "}, 0},
 		"a model that fills in the middle": {map[string]string{"SPARK_PROVIDER": "llamacpp"}, []string{"ROOT/cart.go:6:10"},
 			[]string{"for a model that fills in the middle: price.go", "for a model that fills in the middle: prefix ========\npackage shop", "func discount(c int) int { return 0 }"}, 0},
-		"a closed file":  {nil, []string{"ROOT/closed.go:3"}, []string{"Unasked, nothing of this file is sent ("}, 0},
+		"a closed file": {nil, []string{"ROOT/closed.go:3"}, []string{"Unasked, nothing of this file is sent ("}, 0},
+		"a wrong setting": {map[string]string{"SPARK_PROVIDER": "opena"}, []string{"ROOT/cart.go:6"},
+			[]string{"spark-lsp: provider (environment): \"opena\" is not one of", "None is configured"}, 0},
 		"no such line":   {nil, []string{"ROOT/cart.go:99"}, []string{"cart.go has 8 lines"}, 1},
 		"no such file":   {nil, []string{"ROOT/none.go:1"}, []string{"none.go"}, 1},
 		"no such action": {nil, []string{"ROOT/cart.go:1", "--action", "dance"}, []string{"there is no action \"dance\"; there are complete, edit, comments,"}, 1},
@@ -123,5 +125,29 @@ func TestPromptActions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPromptKnowsFolders: what the user's file says of folders counts for the command too, and its mistakes are told.
+func TestPromptKnowsFolders(t *testing.T) {
+	config := t.TempDir()
+	file := filepath.Join(config, "spark-lsp", "config.toml")
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("delivery = \"sometimes\"\n[folders.\"**/client\"]\nenabled = false\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files := "-- client/theirs.go --\npackage shop\n\nfunc discount(c int) int { return 0 }\n" + promptWorkspace
+	env := map[string]string{"XDG_CONFIG_HOME": config}
+	out, errs, code := runPrompt(t, files, env, "ROOT/client/theirs.go:3")
+	if want := "Unasked, nothing of this file is sent ("; code != 0 || !strings.Contains(out, want) {
+		t.Errorf("%d: it does not say %q:\n%s", code, want, out)
+	}
+	if want := "spark-lsp: delivery (user file): \"sometimes\" is not one of"; !strings.Contains(errs, want) {
+		t.Errorf("it does not say %q: %s", want, errs)
+	}
+	if out, _, _ = runPrompt(t, files, env, "ROOT/cart.go:6"); strings.Contains(out, "client/theirs.go") {
+		t.Errorf("what is switched off stands in another file's prompt:\n%s", out)
 	}
 }

@@ -38,6 +38,8 @@ type PromptAnswer struct {
 	Base, Input []session.Part // as they would leave this machine: secrets are placeholders
 	Parts, Cut  []prompt.Part
 	Secrets     map[string]int // masked, by the rule that found them
+
+	Warnings []string // what is wrong with the settings, a sentence each
 }
 
 // ExplainPrompt answers what would be sent to a model now, for a Server that serves no editor and is asked nothing else.
@@ -45,6 +47,10 @@ type PromptAnswer struct {
 func (s *Server) ExplainPrompt(ctx context.Context, q PromptQuestion) (a PromptAnswer, err error) {
 	s.client = &lsp.Client{Name: "spark-lsp prompt"}
 	s.roots = []string{q.Root}
+	s.resolve() // as an editor's initialize does: what the user says of folders counts here too
+	s.mu.Lock()
+	a.Warnings, s.warnings = s.warnings, nil
+	s.mu.Unlock()
 	rules := s.rulesFor(q.File)
 	if ignored, reason := rules.Ignored(q.File, false); ignored {
 		a.Ignored = reason
