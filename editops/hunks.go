@@ -3,6 +3,7 @@ package editops
 import (
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -79,8 +80,8 @@ type HunkStream struct {
 	in     lineBuffer
 	state  hunkState
 	hunk   hunk
-	other  bool // the patch has come to another file
-	first  bool // no line yet but blank ones
+	other  string // the other file that the patch has come to, "" for none
+	first  bool   // no line yet but blank ones
 	number int
 	done   map[string]bool // applied hunks, by their lines
 	out    []HunkResult
@@ -217,13 +218,15 @@ func (s *HunkStream) patchHeader(word, arg string) {
 		s.state = afterPatch
 	case "Update File:":
 		s.state = betweenHunks
-		s.other = !samePath(arg, s.opt.Path)
+		if s.other = ""; !samePath(arg, s.opt.Path) {
+			s.other = arg
+		}
 		s.begin("*** Update File: " + arg)
 		s.state = inPatch
 	default:
 		s.begin("*** " + word + " " + arg)
-		s.refuse(fmt.Errorf("%w: %s %s", ErrHunkFile, word, arg))
-		s.other = true
+		s.other = word + " " + arg
+		s.refuse(fmt.Errorf("%w: %s", ErrHunkFile, s.other))
 	}
 }
 
@@ -232,9 +235,12 @@ func samePath(a, b string) bool {
 	if a == "" || b == "" {
 		return true
 	}
-	a, b = "/"+strings.TrimLeft(strings.ReplaceAll(a, "\\", "/"), "./"), "/"+strings.TrimLeft(strings.ReplaceAll(b, "\\", "/"), "./")
+	a, b = rooted(a), rooted(b)
 	return strings.HasSuffix(a, b) || strings.HasSuffix(b, a)
 }
+
+// rooted is a path with one slash in front, and without what leads to where it is counted from.
+func rooted(p string) string { return path.Clean("/" + strings.ReplaceAll(p, `\`, "/")) }
 
 // patchStart handles an @@ line: a new hunk, or one more anchor of one that has no lines yet.
 func (s *HunkStream) patchStart(l string) {
@@ -281,8 +287,8 @@ func (s *HunkStream) endPatchHunk() {
 	if len(ops) == 0 {
 		return
 	}
-	if s.other {
-		s.refuse(ErrHunkFile)
+	if s.other != "" {
+		s.refuse(fmt.Errorf("%w: %s", ErrHunkFile, s.other))
 		return
 	}
 	tries := [][]hunkLine{ops}
@@ -345,8 +351,8 @@ func (s *HunkStream) divided() bool {
 // endSearchBlock applies a block. Where several lines could divide it, because the file contains such lines,
 // the one is taken that gives a search text which the file has; if several do, none.
 func (s *HunkStream) endSearchBlock() {
-	if s.other {
-		s.refuse(ErrHunkFile)
+	if s.other != "" {
+		s.refuse(fmt.Errorf("%w: %s", ErrHunkFile, s.other))
 		return
 	}
 	var found []hunkLine

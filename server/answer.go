@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spark-lsp/spark-lsp/editops"
@@ -27,7 +28,8 @@ type answer interface {
 // newAnswer reads an answer in a format. region is the text that it is about.
 func newAnswer(format prompt.Format, region string, t task) answer {
 	if format == prompt.Hunks {
-		o := editops.HunkOptions{LineEnd: lineEnd(t.doc.Text)}
+		file, _ := t.doc.Path() // "" where it has none, and then any name is taken for its own
+		o := editops.HunkOptions{Path: file, LineEnd: lineEnd(t.doc.Text)}
 		return &hunkAnswer{opt: o, hunks: editops.NewHunkStream(region, o)}
 	}
 	return &regionAnswer{
@@ -96,7 +98,8 @@ type hunkAnswer struct {
 	hunks   *editops.HunkStream
 	applied int
 	refused []editops.HunkResult
-	asked   bool // once more for the refused ones
+	foreign []editops.HunkResult // for other files
+	asked   bool                 // once more for the refused ones
 	err     error
 }
 
@@ -107,7 +110,7 @@ func (a *hunkAnswer) Push(text string) []editops.Edit { return a.take(a.hunks.Pu
 
 func (a *hunkAnswer) Finish() []editops.Edit {
 	edits := a.take(a.hunks.Finish())
-	if a.applied == 0 && len(a.refused) == 0 {
+	if a.applied == 0 && len(a.refused) == 0 && len(a.foreign) == 0 {
 		a.err = errNoHunks
 	}
 	return edits
@@ -121,6 +124,8 @@ func (a *hunkAnswer) take(results []editops.HunkResult) (edits []editops.Edit) {
 			edits = append(edits, r.Edits...)
 		case errors.Is(r.Err, editops.ErrHunkDone):
 			a.applied++ // it is there already
+		case errors.Is(r.Err, editops.ErrHunkFile):
+			a.foreign = append(a.foreign, r)
 		default:
 			a.refused = append(a.refused, r)
 		}
@@ -134,8 +139,12 @@ func (a *hunkAnswer) Settled() int { return len(a.hunks.Text()) + 1 }
 func (a *hunkAnswer) Err() error { return a.err }
 
 // Again asks for the hunks that had no place, once: on the same connection that costs a round trip, and most hunks fail
-// for a line that was misquoted.
+// for a line that was misquoted. One for another file is not asked for, or it would come for this one; only where there
+// is nothing else the file may have been misnamed.
 func (a *hunkAnswer) Again() string {
+	if a.applied == 0 && len(a.refused) == 0 {
+		a.refused, a.foreign = a.foreign, nil
+	}
 	if a.asked || len(a.refused) == 0 {
 		return ""
 	}
@@ -155,10 +164,11 @@ func (a *hunkAnswer) Again() string {
 }
 
 func (a *hunkAnswer) Left() string {
-	if len(a.refused) == 0 {
+	left := slices.Concat(a.refused, a.foreign)
+	if len(left) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s left out (%v)", counted(len(a.refused), "change was", "changes were"), a.refused[0].Err)
+	return fmt.Sprintf("%s left out (%v)", counted(len(left), "change was", "changes were"), left[0].Err)
 }
 
 // Text is the engine text: what a model that is asked again reads.
