@@ -167,7 +167,12 @@ func (d *delegation) work(ctx context.Context, names []string, r *editReport) (w
 		if d.over {
 			return d.propose(ctx, answer)
 		}
-		wanted := prompt.FilesWanted(answer)
+		var wanted []string
+		for _, name := range prompt.FilesWanted(answer) {
+			if name = d.named(name); !slices.Contains(wanted, name) {
+				wanted = append(wanted, name)
+			}
+		}
 		if round == delegateRounds {
 			return "", errors.New("the model went on reading and proposed no change")
 		}
@@ -218,10 +223,7 @@ func (d *delegation) read(rel string) (string, error) {
 	if text, ok := d.known[rel]; ok {
 		return text, nil
 	}
-	name := filepath.FromSlash(rel)
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(d.root(), name)
-	}
+	name := d.pathOf(rel)
 	uri := d.s.uriOf(name)
 	if d.isDir(name) {
 		return "", errDirectory
@@ -384,7 +386,7 @@ func (d *delegation) propose(ctx context.Context, answer string) (word string, e
 	summary := ""
 	seen := map[string]bool{}
 	for _, part := range editops.SplitFiles(answer) {
-		rel := cleaned(part.Path)
+		rel := d.named(part.Path)
 		switch {
 		case part.Path == "":
 			summary = strings.TrimSpace(part.Body)
@@ -393,7 +395,7 @@ func (d *delegation) propose(ctx context.Context, answer string) (word string, e
 			continue // what is said of a file is read at once
 		}
 		seen[rel] = true
-		uri := s.uriOf(filepath.Join(d.root(), filepath.FromSlash(rel)))
+		uri := s.uriOf(d.pathOf(rel))
 		if err := s.mayChange(p.home, uri); err != nil {
 			left = append(left, err.Error())
 			continue
@@ -407,7 +409,7 @@ func (d *delegation) propose(ctx context.Context, answer string) (word string, e
 		if isNew {
 			base = ""
 		}
-		f, words := readFileReply(saidOf(answer, rel), rel, base, isNew)
+		f, words := readFileReply(d.saidOf(answer, rel), rel, base, isNew)
 		left = append(left, words...)
 		f.uri = uri
 		if d.comment.doc != nil && d.comment.doc.URI == uri { // the comment goes with the change
@@ -456,14 +458,29 @@ func (d *delegation) propose(ctx context.Context, answer string) (word string, e
 	return "done: " + v.String(), nil
 }
 
-// cleaned is a path as it is compared: models write one file's in more than one way.
-func cleaned(path string) string { return filepath.ToSlash(filepath.Clean(filepath.FromSlash(path))) }
+// named is a path that the model has written, as what is known goes by: models write one file's in more than one way.
+func (d *delegation) named(path string) string {
+	name := filepath.Clean(filepath.FromSlash(path))
+	if rel, err := filepath.Rel(d.root(), name); err == nil && filepath.IsAbs(name) && filepath.IsLocal(rel) {
+		name = rel
+	}
+	return filepath.ToSlash(name)
+}
+
+// pathOf is where a file is that is named so.
+func (d *delegation) pathOf(rel string) string {
+	name := filepath.FromSlash(rel)
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(d.root(), name)
+}
 
 // saidOf is what an answer says of one file.
-func saidOf(answer, rel string) string {
+func (d *delegation) saidOf(answer, rel string) string {
 	var b strings.Builder
 	for _, part := range editops.SplitFiles(answer) {
-		if part.Path != "" && cleaned(part.Path) == rel {
+		if part.Path != "" && d.named(part.Path) == rel {
 			head := "*** Update File: "
 			if part.New {
 				head = "*** Add File: "
