@@ -99,6 +99,10 @@ func (s *Server) actionCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, er
 // errNoComments is what a person is told who has all comments carried out where there are none.
 var errNoComments = errors.New("no spark: comment stands in this file")
 
+// errNothingReported is what a person is told who has something fixed without saying what: a key of theirs can run the
+// command where nothing is wrong.
+var errNothingReported = errors.New("nothing is reported here that could be fixed")
+
 // actionTask is what an action means at a place: the region, or the file, and the instruction.
 func (s *Server) actionTask(at place, a action, problems []prompt.Diagnostic) (task, error) {
 	start, end := a.region(at)
@@ -108,6 +112,9 @@ func (s *Server) actionTask(at place, a action, problems []prompt.Diagnostic) (t
 	}
 	if a.name == "comments" && len(in.Comments) == 0 {
 		return task{}, errNoComments
+	}
+	if (a.name == "fix" || a.name == "fix-all") && len(problems) == 0 {
+		return task{}, errNothingReported
 	}
 	instruction, err := s.instruction(at.doc, a, in)
 	if err != nil {

@@ -60,8 +60,11 @@ func (s *Server) reviewed(snap *lsp.Snapshot, command string, arg json.RawMessag
 	}
 	if found == nil {
 		verb := command[len("spark-lsp."):]
-		if command == cmdCandidate {
+		switch command {
+		case cmdCandidate:
 			verb = "show another candidate of"
+		case cmdRest:
+			verb = "insert the rest of"
 		}
 		s.say(protocol.MessageTypeInfo, "spark-lsp: there is no finished edit to %s", verb)
 		return nil, nil, 0, nil
