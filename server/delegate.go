@@ -179,7 +179,9 @@ func (d *delegation) work(ctx context.Context, names []string, r *editReport) (w
 		var list []prompt.File
 		var no []string
 		for _, name := range wanted {
-			if text, err := d.read(name); err != nil {
+			if text, err := d.read(name); errors.Is(err, errDirectory) {
+				no = append(no, name+" is a directory")
+			} else if err != nil {
 				no = append(no, err.Error())
 			} else {
 				list = append(list, prompt.File{Path: name, Text: text})
@@ -225,7 +227,9 @@ func (d *delegation) read(rel string) (string, error) {
 	}
 	name := d.pathOf(rel)
 	uri := d.s.uriOf(name)
-	if d.isDir(name) {
+	// The model may have named anything, and to look for a path outside is a question to the disk, or on Windows to
+	// whoever's server the path names.
+	if inside, err := filepath.Rel(d.root(), name); err == nil && filepath.IsLocal(inside) && d.isDir(name) {
 		return "", errDirectory
 	}
 	if err := d.s.mayChange(d.inHome(), uri); err != nil && !(name == d.home && d.s.closures.allowed(uri)) {
