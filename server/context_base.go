@@ -125,7 +125,7 @@ func (c *docContext) renew(ctx context.Context) {
 	c.mu.Unlock()
 	began := time.Now()
 	err := warmer.WarmFor(ctx, session.Completion, parts(base.Messages), doc.URI)
-	s.log.Debug("context: a base is warm", zap.Int("tokens", base.Tokens), zap.Int32("version", base.Version), zap.Duration("took", time.Since(began)), zap.Error(err))
+	s.log.Debug("context: a base is warm", zap.Int("tokens", base.Tokens), zap.Int32("version", base.Version), zap.Duration("took", time.Since(began)), unquoted(err))
 	if err != nil {
 		return // it goes on without, and tries again at the next pause
 	}

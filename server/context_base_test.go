@@ -116,3 +116,55 @@ func TestBaseGoesOutOfForce(t *testing.T) {
 		}
 	}
 }
+
+// TestContextSettingsHoldAtOnce: what the settings take out of prompts is out of the next one, also where a base is in
+// force that was made before, or that has to be read with what was edited since.
+func TestContextSettingsHoldAtOnce(t *testing.T) {
+	user := User{Settings: settings.Layer{"provider": "offline", "context.edits": false}}
+	s := New(Config{Log: zap.NewNop(), Engine: deaf{}, User: user, PanicOnBug: true})
+	defer s.Close()
+	s.client, s.roots = &lsp.Client{Name: "test"}, []string{t.TempDir()}
+	docs := lsp.NewDocuments(lsp.UTF8)
+	type openDoc struct {
+		uri     string
+		version int32
+	}
+	open := func(name string) openDoc {
+		o := openDoc{lsp.PathToURI(filepath.Join(s.roots[0], name)), 1}
+		s.changed(docs.Open(o.uri, "python", o.version, "one\ntwo\n"))
+		s.document(o.uri).context.refresh()
+		return o
+	}
+	write := func(o *openDoc, text string) *lsp.Document {
+		o.version++
+		c, err := docs.Change(o.uri, o.version, lsp.ContentChange{Text: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.changed(c)
+		return c.After
+	}
+	a, b := open("a.py"), open("b.py")
+	write(&a, "before\ntwo\n")
+	write(&b, "elsewhere\ntwo\n")
+	doc := write(&a, "before\nsnapshot\n")
+	c := &s.document(a.uri).context
+	s.contexts.edits.seal(a.uri)
+	base := prompt.NewBase(s.gather(doc, 0, session.Completion), doc.Version)
+	c.mu.Lock()
+	c.base = base
+	c.mu.Unlock()
+	doc = write(&a, "before\nsince\n")
+	in := s.gather(doc, 0, session.Completion)
+	if in.Base != base {
+		t.Fatal("the base does not serve")
+	}
+	if got := shownEdits(in.Context); got != "a.py:2 since=true\n-snapshot\n+since\n" {
+		t.Errorf("context.edits is off, and the prompt tells\n%s", got)
+	}
+	user.Settings = settings.Layer{"provider": "offline", "context.instructions": false}
+	s.userChanged(user)
+	if s.gather(doc, 0, session.Completion).Base != nil {
+		t.Error("a base with the repository's instructions is in force after they were switched off")
+	}
+}

@@ -14,8 +14,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/spark-lsp/spark-lsp/settings"
 )
 
@@ -168,7 +166,7 @@ func (api *httpAPI) completions(w http.ResponseWriter, r *http.Request) {
 	}
 	text, more, err := api.s.fill(ctx, strings.ToValidUTF8(prefix, "\uFFFD"), strings.ToValidUTF8(suffix, "\uFFFD"))
 	if err != nil && !errors.Is(err, errSuperseded) {
-		api.s.log.Info("a completion over HTTP failed", zap.Error(err))
+		api.s.log.Info("a completion over HTTP failed", unquoted(err))
 		refuse(w, http.StatusBadGateway, sentence(err))
 		return
 	}

@@ -2,15 +2,27 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/spark-lsp/spark-lsp/session"
 )
 
 // maskedLog is a logger in which secrets are masked as they are in what goes to a model. Nothing of code is logged above
 // debug; below, names of files are, and an error may quote what it is about.
 func (s *Server) maskedLog(log *zap.Logger) *zap.Logger {
 	return log.WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core { return maskedCore{c, s} }))
+}
+
+// unquoted is a request's error for the log. What the endpoint says in it may quote the request, so only its kind is told.
+func unquoted(err error) zap.Field {
+	var e *session.Error
+	if errors.As(err, &e) {
+		return zap.String("error", string(e.Kind))
+	}
+	return zap.Error(err)
 }
 
 type maskedCore struct {
