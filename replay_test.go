@@ -46,7 +46,9 @@ type replay struct {
 type oracle struct {
 	takes    time.Duration          // to the first word
 	rest     atomic.Pointer[string] // what is still to be typed; "" while a typo stands
+	shown    atomic.Pointer[string] // the document up to the end of what is shown, nil before anything was
 	requests atomic.Int64
+	here     atomic.Int64 // those that are not about what comes behind what is shown
 	bytes    atomic.Int64 // on the wire
 	read     atomic.Int64 // by the model: what would be on the wire if nothing were kept there
 }
@@ -56,6 +58,9 @@ const oracleTime = 12 * time.Millisecond
 
 func (o *oracle) respond(x *loopback.Exchange) {
 	o.requests.Add(1)
+	if shown := o.shown.Load(); shown == nil || *shown == "" || beforeCursor(x) != (*shown)[strings.LastIndexByte(*shown, '\n')+1:] {
+		o.here.Add(1)
+	}
 	o.bytes.Add(int64(len(x.Body)))
 	o.read.Add(int64(len(x.FullInput())))
 	_ = x.InProgress()
@@ -131,7 +136,7 @@ const pacedOracleTime = 80 * time.Millisecond
 
 func replayTable(w *strings.Builder) *tabwriter.Writer {
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tab, "file\tkeys\ttypos\taccepted chars\trequests\ttyped along\tflickers\tunserved\tunder 10 ms\tp50 ms\tp99 ms\trequests/acc. char\tbytes/acc. char\tbytes/request\tof\twasted tokens/acc. char\t")
+	fmt.Fprintln(tab, "file\tkeys\ttypos\taccepted chars\trequests\ttyped along\tflickers\tunserved\tunder 10 ms\tp50 ms\tp99 ms\trequests/acc. char\tbytes/acc. char\tbytes/request\tof\twasted tokens/acc. char\tasked ahead\tused\t")
 	return tab
 }
 
@@ -202,10 +207,10 @@ func playReplay(t testing.TB, table *tabwriter.Writer, set replaySetting) {
 		t.Errorf("%s: %d characters accepted, %d keys typed along, %d typos: nothing was tested", file, r.accepted, r.through, r.typos)
 	}
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d %%\t%.2f\t%.2f\t%.3f\t%.1f\t%d\t%d\t%.2f\t\n", file, r.keys, r.typos, r.accepted, o.requests.Load(), r.through, r.flickers, r.unserved,
+	fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d %%\t%.2f\t%.2f\t%.3f\t%.1f\t%d\t%d\t%.2f\t%d\t%d\t\n", file, r.keys, r.typos, r.accepted, o.requests.Load(), r.through, r.flickers, r.unserved,
 		share, ms(r.took[len(r.took)/2]), ms(r.took[len(r.took)*99/100]), float64(o.requests.Load())/float64(r.accepted), float64(o.bytes.Load())/float64(r.accepted),
 		o.bytes.Load()/max(1, o.requests.Load()), o.read.Load()/max(1, o.requests.Load()),
-		float64(st.Completions["wastedTokens"])/float64(r.accepted))
+		float64(st.Completions["wastedTokens"])/float64(r.accepted), st.Completions["prefetched"], st.Completions["prefetchUsed"])
 }
 
 // pause lets the program make the file ready: a key and its undoing, and then none until that is done.
@@ -310,7 +315,7 @@ func (r *replay) key(o *oracle, do func() error) *protocol.InlineCompletionItem 
 		time.Sleep(time.Until(r.due)) // the typist is the clock here
 		r.due = time.Now().Add(30*time.Millisecond + time.Duration(r.rand.IntN(170))*time.Millisecond)
 	}
-	asked := o.requests.Load()
+	asked := o.here.Load()
 	began := time.Now()
 	if err := do(); err != nil {
 		r.t.Fatal(err)
@@ -347,13 +352,14 @@ func (r *replay) key(o *oracle, do func() error) *protocol.InlineCompletionItem 
 	if r.shown != "" && len(before) < len(r.shown) && strings.HasPrefix(r.shown, before) {
 		// What was shown still is what would come of the text before the cursor.
 		r.through++
-		r.throughRequests += int(o.requests.Load() - asked)
+		r.throughRequests += int(o.here.Load() - asked)
 		if !strings.HasPrefix(now, r.shown) {
 			r.flickers++
 			r.t.Logf("%s: behind %q %q was shown, then %q", r.uri, lastPart(before), lastPart(r.shown), lastPart(now))
 		}
 	}
 	r.shown = now
+	o.shown.Store(&now)
 	return item
 }
 

@@ -142,7 +142,7 @@ func (s *Server) toldHidden(doc *lsp.Document, failure error) bool {
 }
 
 // ownText is what a suggestion may repeat of what is hidden in the document already: its line's own.
-func ownText(sg *suggestion) string { return sg.doc.Text.Line(sg.doc.Text.LineAt(sg.at)) }
+func ownText(doc *lsp.Document, at int) string { return doc.Text.Line(doc.Text.LineAt(at)) }
 
 // ownDocument is the text of an open document, which an answer may quote; "" of any other.
 func (s *Server) ownDocument(uri string) string {

@@ -106,3 +106,12 @@ func (p *pace) wait(asked time.Duration) time.Duration {
 	}
 	return max(w, 0)
 }
+
+// reads is how long it takes yet, without a key, until the user can be taken to read what they have seen since a while
+// ago: longer than the rhythm of the keys. 0 says that they read.
+func (p *pace) reads(seen, now time.Time) time.Duration {
+	if p.last.After(seen) {
+		seen = p.last
+	}
+	return max(0, max(p.interval*3/2, maxWait)-now.Sub(seen))
+}

@@ -120,3 +120,27 @@ func TestPaceLearnsSlowModels(t *testing.T) {
 		t.Errorf("measured at 100 ms, %v is expected", e)
 	}
 }
+
+// Who reads does not type: a continuation is not asked for in the middle of a burst, however slow its rhythm is, nor
+// before there was time to look at what is shown.
+func TestPaceReads(t *testing.T) {
+	var p pace
+	at := time.Unix(1000, 0)
+	seen := at
+	if w := p.reads(seen, at.Add(maxWait/2)); w != maxWait-maxWait/2 {
+		t.Errorf("half a moment after it was shown: %v more", w)
+	}
+	for range 20 {
+		at = at.Add(100 * time.Millisecond)
+		if p.reads(seen, at) == 0 && p.interval > 0 {
+			t.Fatal("between two keys of a burst")
+		}
+		p.key(at)
+	}
+	if w := p.reads(seen, at.Add(time.Second)); w != 0 {
+		t.Errorf("a second after the last key: %v more", w)
+	}
+	if w := p.reads(at.Add(time.Second), at.Add(time.Second)); w <= 0 {
+		t.Error("it has only just been shown")
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spark-lsp/spark-lsp/editops"
 	"github.com/spark-lsp/spark-lsp/lsp"
 )
 
@@ -29,6 +30,12 @@ type suggester struct {
 	number int           // of the latest suggestion
 	asked  *suggestion   // the latest one that was asked for
 	end    spot          // behind the suggestion that was accepted last
+
+	// next is the continuation of cur, asked for while the user reads cur, nil for none. It is about a text that does
+	// not exist: the document after step. When the document has become that text it takes cur's place; until then it is
+	// shown to nobody, and it goes wherever cur goes.
+	next *suggestion
+	step editops.Edit
 }
 
 const (
@@ -74,6 +81,7 @@ func (g *suggester) changed(c lsp.Change) {
 	if g.cur != nil {
 		g.watchLocked(g.cur, c)
 	}
+	g.towardsNextLocked(c)
 }
 
 // clearsLine reports whether a change deletes at one stroke all that stood on a line.
@@ -104,6 +112,7 @@ func (g *suggester) dropLocked() {
 	if sg == nil {
 		return
 	}
+	g.dropNextLocked()
 	fit := sg.err == nil && (sg.ready || sg.ended)
 	sg.dead, sg.ended = true, true // nothing more will come of it
 	sg.cancel()

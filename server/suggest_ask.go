@@ -21,7 +21,7 @@ const lineTokens = 64
 const patience = 150 * time.Millisecond
 
 // startSuggestion asks the model. g.mu is held; nothing here waits. It returns nil for a document that is long gone.
-func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, asked trigger, ahead bool) *suggestion {
+func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, asked trigger, lead lead) *suggestion {
 	if doc.Version < g.from {
 		return nil // too long ago to carry the answer over what has happened since
 	}
@@ -29,7 +29,7 @@ func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, as
 	g.number++
 	sg := &suggestion{
 		number: g.number, doc: doc, at: cursor, asked: asked, began: time.Now(), cancel: cancel, over: make(chan struct{}),
-		many: g.end == spot{doc.Version, cursor}, prefetched: ahead,
+		lead: lead, many: lead == speculated || g.end == spot{doc.Version, cursor}, prefetched: lead != onRequest,
 	}
 	for _, v := range g.recent {
 		if v.version > doc.Version {
@@ -42,7 +42,12 @@ func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, as
 	if s.hasModel(session.Completion) && (asked == byHand || s.automaticAllowed()) {
 		model = s.model(session.Completion)
 	}
-	s.tally.add(func(c *counts) { c.Requests++ })
+	s.tally.add(func(c *counts) {
+		c.Requests++
+		if lead != onRequest {
+			c.Prefetched++
+		}
+	})
 	before := g.asked
 	g.asked = sg
 	s.start(func(context.Context) {
@@ -50,7 +55,7 @@ func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, as
 		defer close(sg.over)
 		defer s.working()()
 		before.letGo()
-		s.runSuggestion(ctx, g, sg, model, ahead)
+		s.runSuggestion(ctx, g, sg, doc, model)
 	})
 	return sg
 }
@@ -74,34 +79,40 @@ func (sg *suggestion) letGo() {
 	}
 }
 
-// runSuggestion reads the response, decides when it is good enough to be shown, and lets everybody know.
-func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion, model Model, ahead bool) {
+// runSuggestion reads the response, decides when it is good enough to be shown, and lets everybody know. doc is what is
+// asked about: sg.doc may become another version of the same text meanwhile.
+func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion, doc *lsp.Document, model Model) {
+	ahead := sg.lead != onRequest
 	if sg.asked == byHand && model != Model(s.cfg.Engine) {
-		model = s.completable(sg.doc, model)
+		model = s.completable(doc, model)
 	}
-	in := prompt.Input{Path: s.relative(sg.doc.URI)}
+	in := prompt.Input{Path: s.relative(doc.URI)}
 	var p prompt.Prompt
 	if model != Model(s.cfg.Engine) { // which reads the text alone, and looks for the rest itself
-		in = s.gather(sg.doc, sg.at, session.Completion)
+		in = s.gather(doc, sg.at, session.Completion)
 		p = prompt.Completion(in)
 		s.logPrompt(p)
 	}
 	req := session.Request{
 		Job: session.Completion, Base: parts(p.Base), Input: parts(p.Input), Explicit: sg.asked != automatic,
-		MaxOutputTokens: s.optionsFor(sg.doc).CompletionMaxTokens,
-		CacheKey:        sg.doc.URI,
+		MaxOutputTokens: s.optionsFor(doc).CompletionMaxTokens,
+		CacheKey:        doc.URI,
 	}
 	if readsFIM(model) {
-		req.FIM = fimOf(sg.doc, sg.at, in)
+		req.FIM = fimOf(doc, sg.at, in)
 	}
-	cutter := newCutter(sg.doc, sg.at, sg.many)
+	cutter := newCutter(doc, sg.at, sg.many)
 	if !cutter.multiline() {
 		req.MaxOutputTokens = min(req.MaxOutputTokens, lineTokens)
 	}
 	if ahead {
 		req.MaxOutputTokens = min(req.MaxOutputTokens, prefetchTokens)
 	}
-	deleted := s.deletedBefore(sg)
+	own := ownText(doc, sg.at)
+	var deleted *removal
+	if sg.lead != speculated { // whose text comes of typing
+		deleted = s.deletedBefore(sg)
+	}
 	if model != Model(s.cfg.Engine) && sg.asked != byHand && !ahead {
 		g.mu.Lock()
 		deadline := g.pace.deadline()
@@ -111,7 +122,7 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 			defer close(over)
 			defer s.guard("the embedded engine")
 			req := req
-			req.FIM = fimOf(sg.doc, sg.at, in)
+			req.FIM = fimOf(doc, sg.at, in)
 			s.standIn(ctx, g, sg, req, deleted)
 		})
 		defer func() {
@@ -123,7 +134,7 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 	var failure error
 	asked := time.Now()
 	var first time.Time
-	for ev, err := range s.answerOf(ctx, model, req, ownText(sg)) {
+	for ev, err := range s.answerOf(ctx, model, req, own) {
 		if err != nil {
 			failure = err
 			break
@@ -142,7 +153,7 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		g.heard(sg, len(ev.Text), first.Sub(asked))
 		if cutter.push(ev.Text) {
 			// Said before the loop is left: that abandons the rest of the answer, which takes a moment.
-			s.conclude(ctx, g, sg, cutter, deleted, nil)
+			s.conclude(ctx, g, sg, doc, cutter, deleted, nil)
 			return
 		}
 		lines, ok := cutter.lines()
@@ -151,35 +162,39 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		}
 		g.grow(sg, cutter.whole(), lines)
 	}
-	s.toldHidden(sg.doc, failure)
-	if failure != nil && first.IsZero() && ctx.Err() == nil && model != Model(s.cfg.Engine) {
+	s.toldHidden(doc, failure)
+	if failure != nil && first.IsZero() && ctx.Err() == nil && !g.speculates(sg) && model != Model(s.cfg.Engine) {
 		// No network, no key that fits, no room in the limits: what works without any of them still works.
 		s.log.Info("completion: the embedded engine answers for a model that cannot", zap.Error(failure))
 		failure = nil
-		req.FIM = fimOf(sg.doc, sg.at, in)
-		for ev, err := range s.answerOf(ctx, s.cfg.Engine, req, ownText(sg)) {
+		req.FIM = fimOf(doc, sg.at, in)
+		for ev, err := range s.answerOf(ctx, s.cfg.Engine, req, own) {
 			if err != nil || ev.Kind == session.Delta && cutter.push(ev.Text) {
 				break
 			}
 		}
 	}
-	s.conclude(ctx, g, sg, cutter, deleted, failure)
+	s.conclude(ctx, g, sg, doc, cutter, deleted, failure)
 }
 
 // conclude makes of a response what will be suggested: nothing more comes.
-func (s *Server) conclude(ctx context.Context, g *suggester, sg *suggestion, cutter *cutter, deleted *removal, failure error) {
+func (s *Server) conclude(ctx context.Context, g *suggester, sg *suggestion, doc *lsp.Document, cutter *cutter, deleted *removal, failure error) {
 	item := cutter.whole()
 	if deleted.undoneBy(item) {
 		s.log.Debug("completion: would bring back what was just deleted", zap.Int("suggestion", sg.number))
 		item = cutter.suggestion("")
 	}
-	if s.toldHidden(sg.doc, failure) {
+	if s.toldHidden(doc, failure) {
 		failure, item = nil, cutter.suggestion("") // what came before it is not to be trusted either
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s.tally.add(func(c *counts) { c.Tokens += tokens(sg.bytes) })
 	if sg.dead {
+		return
+	}
+	if g.next == sg && (failure != nil || ctx.Err() != nil) {
+		g.dropNextLocked() // whoever accepts asks anew, and hears of it then
 		return
 	}
 	if strings.HasPrefix(item.New, sg.item.New) || !sg.ready {
@@ -189,8 +204,10 @@ func (s *Server) conclude(ctx context.Context, g *suggester, sg *suggestion, cut
 	if ctx.Err() == nil {
 		sg.err = failure
 	}
+	s.log.Debug("completion: ended", zap.Int("suggestion", sg.number), zap.Int("bytes", sg.bytes))
 	g.tellLocked()
 	g.nudgeLocked(sg)
+	g.speculateLocked(sg)
 }
 
 // heard notes that a response has said more.
@@ -264,7 +281,7 @@ func (s *Server) standIn(ctx context.Context, g *suggester, sg *suggestion, req 
 func (s *Server) engineSays(ctx context.Context, sg *suggestion, req session.Request, deleted *removal) (item editops.Suggestion, ok bool) {
 	req.Explicit = false
 	cutter := newCutter(sg.doc, sg.at, false)
-	for ev, err := range s.answerOf(ctx, s.cfg.Engine, req, ownText(sg)) {
+	for ev, err := range s.answerOf(ctx, s.cfg.Engine, req, ownText(sg.doc, sg.at)) {
 		if err != nil {
 			return item, false
 		}
@@ -288,28 +305,4 @@ func (s *Server) deletedBefore(sg *suggestion) *removal {
 		return nil // the history is about another text already
 	}
 	return justDeleted(sg.doc, sg.at, past)
-}
-
-// prefetch asks for what comes behind a suggestion that was accepted just now, so that it is there when the editor
-// asks: while it inserts the text, tells of it, and asks, the model is at work already. It does so only where the
-// tokens have been worth it so far, and never of the embedded engine, which answers at once anyway.
-func (s *Server) prefetch(g *suggester, at spot) {
-	if !s.hasModel(session.Completion) || !s.automaticAllowed() || !s.tally.mayPrefetch() {
-		return
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	doc := g.doc
-	if doc == nil || doc.Version != at.version || !s.automatic(doc) {
-		return
-	}
-	if sg := g.cur; sg != nil && sg.doc.Version == at.version {
-		return // the editor was faster
-	}
-	g.dropLocked()
-	if g.cur = s.startSuggestion(g, doc, at.cursor, automatic, true); g.cur == nil {
-		return
-	}
-	s.tally.add(func(c *counts) { c.Prefetched++ })
-	s.log.Debug("completion: asks ahead", zap.Int("suggestion", g.cur.number))
 }

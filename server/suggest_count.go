@@ -53,7 +53,8 @@ func (g *suggester) acceptedLocked(sg *suggestion, characters int) {
 		return
 	}
 	g.end = spot{g.doc.Version, start + len(sg.item.New)}
-	g.s.start(func(context.Context) { g.s.prefetch(g, g.end) })
+	end := g.end
+	g.s.start(func(context.Context) { g.s.prefetch(g, end) })
 }
 
 // didAccept notes that a client says a suggestion was accepted; 0 is the latest one. The document has mostly shown it
@@ -91,7 +92,7 @@ func (g *suggester) countLocked(sg *suggestion) {
 	}
 	sg.counted = true
 	typed := false
-	if g.doc != nil && !sg.accepted {
+	if g.doc != nil && !sg.accepted && sg != g.next { // which stands nowhere
 		// What the user typed of it is a use as well.
 		if start, ok := sg.startIn(g.doc.Version); ok && start+len(sg.item.New) <= g.doc.Text.Len() {
 			typed = sg.ended && g.doc.Text.Slice(start, start+len(sg.item.New)) == sg.item.New
@@ -111,7 +112,7 @@ func (g *suggester) countLocked(sg *suggestion) {
 		}
 	})
 	if sg.prefetched {
-		g.s.tally.prefetched(tokens(sg.bytes), false)
+		g.s.tally.prefetched(sg.lead, tokens(sg.bytes), false)
 	}
 }
 
@@ -127,6 +128,6 @@ func (g *suggester) judgeLocked(sg *suggestion, a agreement) {
 func (sg *suggestion) useLocked(s *Server) {
 	if sg.prefetched {
 		sg.prefetched = false
-		s.tally.prefetched(tokens(sg.bytes), true)
+		s.tally.prefetched(sg.lead, tokens(sg.bytes), true)
 	}
 }

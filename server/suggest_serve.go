@@ -100,7 +100,7 @@ func (s *Server) suggest(ctx context.Context, doc *lsp.Document, cursor int, ask
 				g.pace.late(time.Since(sg.began))
 			}
 			g.dropLocked()
-			if g.cur = s.startSuggestion(g, doc, cursor, asked, false); g.cur == nil {
+			if g.cur = s.startSuggestion(g, doc, cursor, asked, onRequest); g.cur == nil {
 				return nil, errSuperseded
 			}
 			s.log.Debug("completion: asks", zap.Int("suggestion", g.cur.number), zap.Duration("waited", time.Since(arrived)))
@@ -153,6 +153,7 @@ func (g *suggester) serveLocked(doc *lsp.Document, at spot) *shown {
 			sg.shown = true
 			g.s.tally.add(func(c *counts) { c.Shown++ })
 		}
+		g.speculateLocked(sg)
 		return &shown{item.Edit(), item.Cursor, sg.number}
 	}
 	// A response that nobody has seen, asked for behind characters that are deleted now, would bring them back: what

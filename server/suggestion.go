@@ -12,11 +12,12 @@ import (
 // suggestion is a response of the model for one place in one version of the document, growing while it streams.
 type suggestion struct {
 	number int
-	doc    *lsp.Document // the document that was asked about
+	doc    *lsp.Document // the document that was asked about; of a speculation, until it is adopted, what may come of it
 	at     int           // where, bytes of doc
 	asked  trigger
 	many   bool // several lines are welcome, since a suggestion has just been accepted
 	began  time.Time
+	lead   lead
 	cancel context.CancelFunc
 	over   chan struct{} // closed when its response is left
 
@@ -35,6 +36,7 @@ type suggestion struct {
 	waiting    int  // requests that wait for it now
 	held       bool // a key waits, or has waited, for its first word
 	prefetched bool // asked for before any editor did, and no editor has since
+	foreseen   bool // its continuation has been asked for, or was not worth it
 	bytes      int  // of the response so far
 	shown      bool // handed to the editor
 	told       int  // bytes of item.New when it was handed over last
@@ -43,6 +45,15 @@ type suggestion struct {
 	accepted   bool
 	counted    bool // its end has been accounted for
 }
+
+// lead is how early a suggestion was asked for.
+type lead uint8
+
+const (
+	onRequest  lead = iota // when an editor asked
+	accepting              // when the suggestion before it was accepted
+	speculated             // while the suggestion before it was still being read; see suggester.next
+)
 
 // spot is a cursor in a version of the document.
 type spot struct {

@@ -17,7 +17,7 @@ type counts struct {
 	AcceptedCharacters int `json:"acceptedCharacters"`
 	Tokens             int `json:"tokens"`       // of all completions
 	WastedTokens       int `json:"wastedTokens"` // of those that nobody accepted any of
-	Prefetched         int `json:"prefetched"`   // asked for when a suggestion was accepted, before the editor asked
+	Prefetched         int `json:"prefetched"`   // continuations asked for before the editor asked
 	PrefetchUsed       int `json:"prefetchUsed"`
 	NextEditsShown     int `json:"nextEditsShown"`
 	NextEditsAccepted  int `json:"nextEditsAccepted"`
@@ -27,12 +27,16 @@ type counts struct {
 type tally struct {
 	mu     sync.Mutex // guards what follows
 	counts counts
-	spent  int // tokens that prefetches may still waste is prefetchCredit - spent
+	// spent is, by how early continuations were asked for, what they have cost lately, tokens. Each kind has an account
+	// of its own: the one that nearly always pays is not to pay for the other.
+	spent [speculated + 1]int
 }
 
 const (
 	// prefetchCredit is how many tokens of continuations may come to nothing before no more are asked for.
 	prefetchCredit = 512
+	// prefetchAsks is what a continuation costs that is abandoned before it says a word: the model has read for it.
+	prefetchAsks = 8
 	// prefetchTokens bounds one continuation, tokens.
 	prefetchTokens = 96
 	// A continuation that was used pays for one and a half that were not; a suggestion that was accepted earns a few
@@ -52,23 +56,23 @@ func (t *tally) now() counts {
 	return t.counts
 }
 
-// mayPrefetch reports whether there is credit for another continuation.
-func (t *tally) mayPrefetch() bool {
+// mayPrefetch reports whether there is credit for another continuation so early.
+func (t *tally) mayPrefetch(l lead) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return prefetchCredit-t.spent >= prefetchTokens
+	return prefetchCredit-t.spent[l] >= prefetchTokens
 }
 
 // prefetched accounts for a continuation once it is known whether it was used.
-func (t *tally) prefetched(tokens int, used bool) {
+func (t *tally) prefetched(l lead, tokens int, used bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if used {
 		t.counts.PrefetchUsed++
-		t.spent = max(0, t.spent-tokens*3/2)
+		t.spent[l] = max(0, t.spent[l]-(tokens+prefetchAsks)*3/2)
 		return
 	}
-	t.spent += tokens
+	t.spent[l] += tokens + prefetchAsks
 }
 
 // accepted accounts for an accepted suggestion of so many characters.
@@ -77,7 +81,9 @@ func (t *tally) accepted(characters int) {
 	defer t.mu.Unlock()
 	t.counts.Accepted++
 	t.counts.AcceptedCharacters += characters
-	t.spent = max(0, t.spent-acceptEarns)
+	for l := range t.spent {
+		t.spent[l] = max(0, t.spent[l]-acceptEarns)
+	}
 }
 
 // tokens estimates the tokens of a text.
