@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"go.lsp.dev/protocol"
 
@@ -36,6 +37,10 @@ func better(a, b candidate) int {
 	return 0
 }
 
+// straggle is how long a sound candidate waits for the others at least; it waits as long as it took itself. A lane that
+// is silent, or asked again after a failure, is given up much later by its session, and the user waits meanwhile.
+const straggle = 2500 * time.Millisecond
+
 // fanOut asks for several answers at once, each on a lane of its own, and ranks them. There is one at least, or an
 // error: that of the last answer that failed.
 func (s *Server) fanOut(ctx context.Context, e *edit, d *document, model Model, n int, region string, report *editReport) ([]candidate, error) {
@@ -57,9 +62,11 @@ func (s *Server) fanOut(ctx context.Context, e *edit, d *document, model Model, 
 		e.talk.leave = nil
 		d.mu.Unlock()
 	}()
+	began := time.Now()
 	var mu sync.Mutex // guards what follows
 	var list []candidate
 	var failure error
+	var late *time.Timer
 	ended := 0
 	var all sync.WaitGroup
 	for range n {
@@ -90,6 +97,9 @@ func (s *Server) fanOut(ctx context.Context, e *edit, d *document, model Model, 
 				if c, bad := judged(e.task, region, b.String()); bad == nil {
 					c.arrived = ended
 					list = append(list, c)
+					if late == nil && len(c.problems) == 0 {
+						late = time.AfterFunc(max(straggle, time.Since(began)), leave)
+					}
 				} else {
 					err = bad
 				}
@@ -101,6 +111,9 @@ func (s *Server) fanOut(ctx context.Context, e *edit, d *document, model Model, 
 		})
 	}
 	all.Wait()
+	if late != nil {
+		late.Stop()
+	}
 	if len(list) == 0 {
 		return nil, failure
 	}
