@@ -67,7 +67,8 @@ func (s *Server) secondLook(d *document, e *edit) {
 		}
 		c.name = "the second look"
 		d.mu.Lock()
-		if !slices.Contains(d.done, e) {
+		// Redirected meanwhile, it is no look at what stands there now, and would take the redirection back.
+		if !slices.Contains(d.done, e) || e.talk.said.String() != first.said {
 			d.mu.Unlock()
 			return "a second look comes too late", nil
 		}
