@@ -18,7 +18,7 @@ type Action struct {
 	Instruction string
 	// Languages are the language ids for which it is offered, in lower case; none means all.
 	Languages []string
-	// Context are the names of the context's sources that it is sent with; none means the usual ones.
+	// Context are the names of the context's sources that it is sent with, of contextSources; none means all.
 	Context []string
 }
 
@@ -32,6 +32,9 @@ var actionFields = []string{"title", "kind", "instruction", "languages", "contex
 
 // actionKinds are the roots of the tree of kinds below which an action of ours makes sense.
 var actionKinds = []string{"quickfix", "refactor", "source"}
+
+// contextSources are what an action may be sent with besides the document and its instruction.
+var contextSources = []string{"rules", "notes", "git", "definitions", "similar", "edits"}
 
 // joinActions returns have with a list's actions laid over it, by title. One that cannot be taken refuses the whole
 // list: half a menu is harder to explain than yesterday's.
@@ -119,6 +122,11 @@ func toAction(m map[string]any) (a Action, problem string) {
 		problem = "it has no instruction"
 	case !slices.Contains(actionKinds, root):
 		problem = fmt.Sprintf("kind: %s is not below one of %s", show(a.Kind), strings.Join(actionKinds, ", "))
+	}
+	for _, source := range a.Context {
+		if !slices.Contains(contextSources, source) {
+			problem = orFirst(problem, fmt.Sprintf("context: %s is not one of %s", show(source), strings.Join(contextSources, ", ")))
+		}
 	}
 	return a, problem
 }

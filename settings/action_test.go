@@ -21,7 +21,7 @@ func TestActionsOfSeveralSourcesAreJoined(t *testing.T) {
 	r, problems := Resolve(Layers{
 		UserFile: Layer{"actions": []map[string]any{ // as TOML decodes [[actions]]
 			{"title": "Explain", "instruction": "explain it", "kind": "source.explain"},
-			{"title": "To table test", "instruction": "make it a table test", "languages": []any{"Go"}, "context": []any{"diagnostics"}},
+			{"title": "To table test", "instruction": "make it a table test", "languages": []any{"Go"}, "context": []any{"similar"}},
 		}},
 		Editor: Layer{"actions": decodeJSON(t, `[{"title":"Explain","instruction":"explain it to a child"},{"title":"New","instruction":"n","kind":null}]`)},
 	})
@@ -30,7 +30,7 @@ func TestActionsOfSeveralSourcesAreJoined(t *testing.T) {
 	}
 	want := []Action{
 		{Title: "Explain", Kind: "refactor.rewrite", Instruction: "explain it to a child"},
-		{Title: "To table test", Kind: "refactor.rewrite", Instruction: "make it a table test", Languages: []string{"go"}, Context: []string{"diagnostics"}},
+		{Title: "To table test", Kind: "refactor.rewrite", Instruction: "make it a table test", Languages: []string{"go"}, Context: []string{"similar"}},
 		{Title: "New", Kind: "refactor.rewrite", Instruction: "n"},
 	}
 	if !reflect.DeepEqual(r.Actions, want) {
@@ -47,14 +47,15 @@ func TestWrongActionsAreNamed(t *testing.T) {
 		`["x"]`:               `entry 1, "x", is not a table`,
 		`[{"instruction":1}]`: "instruction: 1 is not a string",
 		`[{"title":"A","instruction":"x"},{"title":"B","instrution":"x"}]`: `entry 2 ("B"): "instrution" is unknown; did you mean "instruction"?`,
-		`[{"instruction":"x"}]`:                                     "entry 1: it has no title",
-		`[{"title":"A"}]`:                                           `entry 1 ("A"): it has no instruction`,
-		`[{"title":"A\nB","instruction":"x"}]`:                      "must be one line",
-		`[{"title":"A","instruction":"x","kind":"foo.bar"}]`:        `kind: "foo.bar" is not below one of quickfix, refactor, source`,
-		`[{"title":"A","instruction":"x","languages":"go"}]`:        "",
-		`[{"title":"A","instruction":"x","languages":[true]}]`:      "languages: entry 1, true, is not a string",
-		`[{"title":"A","instruction":"x","context":{"a":"b"}}]`:     "context: map[a:b] is not a list of strings",
-		`"[{\"title\":\"A\",\"instruction\":\"from a variable\"}]"`: "",
+		`[{"instruction":"x"}]`:                                                 "entry 1: it has no title",
+		`[{"title":"A"}]`:                                                       `entry 1 ("A"): it has no instruction`,
+		`[{"title":"A\nB","instruction":"x"}]`:                                  "must be one line",
+		`[{"title":"A","instruction":"x","kind":"foo.bar"}]`:                    `kind: "foo.bar" is not below one of quickfix, refactor, source`,
+		`[{"title":"A","instruction":"x","languages":"go"}]`:                    "",
+		`[{"title":"A","instruction":"x","languages":[true]}]`:                  "languages: entry 1, true, is not a string",
+		`[{"title":"A","instruction":"x","context":["similar","diagnostics"]}]`: `context: "diagnostics" is not one of rules, notes`,
+		`[{"title":"A","instruction":"x","context":{"a":"b"}}]`:                 "context: map[a:b] is not a list of strings",
+		`"[{\"title\":\"A\",\"instruction\":\"from a variable\"}]"`:             "",
 	} {
 		r, problems := Resolve(Layers{UserFile: Layer{"actions": []any{map[string]any{"title": "old", "instruction": "stays"}}}, Editor: Layer{"actions": decodeJSON(t, text)}})
 		switch {
