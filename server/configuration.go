@@ -38,8 +38,8 @@ func editorLayer(raw []byte) settings.Layer {
 	}
 	layer := settings.Flatten(m)
 	// Bare options share their object with what other servers of the same family want from it (editorInfo of
-	// the Copilot dialect), so only keys that are ours are read.
-	maps.DeleteFunc(layer, func(key string, _ any) bool { return !settings.Known(key) })
+	// the Copilot dialect), so only keys that are ours are read, or were meant to be.
+	maps.DeleteFunc(layer, func(key string, _ any) bool { return !settings.Known(key) && !settings.InTable(key) })
 	maps.Copy(layer, settings.Flatten(ours))
 	return layer
 }

@@ -314,6 +314,12 @@ func Known(key string) bool {
 	return ok || key == keyName
 }
 
+// InTable reports whether a dotted key stands in a table of settings, known there or not: completion.maxtoken does.
+func InTable(key string) bool {
+	table, _, ok := strings.Cut(key, ".")
+	return ok && slices.ContainsFunc(declared, func(o option) bool { return strings.HasPrefix(o.key, table+".") })
+}
+
 // Update lays later values of the editor over earlier ones, key by key. A value that cannot be taken is a Problem,
 // and the earlier one stays.
 func Update(old, later Layer) (Layer, []Problem) {
