@@ -46,11 +46,17 @@ type replay struct {
 type oracle struct {
 	takes    time.Duration          // to the first word
 	rest     atomic.Pointer[string] // what is still to be typed; "" while a typo stands
-	shown    atomic.Pointer[string] // the document up to the end of what is shown, nil before anything was
+	behind   atomic.Pointer[behind] // nil while nothing is shown
 	requests atomic.Int64
 	here     atomic.Int64 // those that are not about what comes behind what is shown
 	bytes    atomic.Int64 // on the wire
 	read     atomic.Int64 // by the model: what would be on the wire if nothing were kept there
+}
+
+// behind is what a request is about that is sent while something is being read.
+type behind struct {
+	line string // that the shown text ends with
+	rest string // what is still to be typed once that stands there; "" when it is not what is meant
 }
 
 // oracleTime is how long the oracle takes to its first word.
@@ -58,13 +64,15 @@ const oracleTime = 12 * time.Millisecond
 
 func (o *oracle) respond(x *loopback.Exchange) {
 	o.requests.Add(1)
-	if shown := o.shown.Load(); shown == nil || *shown == "" || beforeCursor(x) != (*shown)[strings.LastIndexByte(*shown, '\n')+1:] {
-		o.here.Add(1)
-	}
 	o.bytes.Add(int64(len(x.Body)))
 	o.read.Add(int64(len(x.FullInput())))
 	_ = x.InProgress()
 	rest := *o.rest.Load()
+	if b := o.behind.Load(); b != nil && beforeCursor(x) == b.line {
+		rest = b.rest
+	} else {
+		o.here.Add(1)
+	}
 	h := fnv.New32a()
 	h.Write([]byte(beforeCursor(x)))
 	answer := ""
@@ -359,7 +367,14 @@ func (r *replay) key(o *oracle, do func() error) *protocol.InlineCompletionItem 
 		}
 	}
 	r.shown = now
-	o.shown.Store(&now)
+	o.behind.Store(nil)
+	if now != "" {
+		b := behind{line: now[strings.LastIndexByte(now, '\n')+1:]}
+		if rest, ok := strings.CutPrefix(ed.Text(r.uri)[:r.start]+r.want, now); ok {
+			b.rest = rest
+		}
+		o.behind.Store(&b)
+	}
 	return item
 }
 
