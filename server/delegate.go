@@ -43,7 +43,8 @@ type delegateArgument struct {
 type delegation struct {
 	s     *Server
 	task  string
-	home  string // path of the file, or of the directory, where it belongs
+	home  string   // path of the file, or of the directory, where it belongs
+	given []string // paths that the user has named, home first
 	model Model
 	base  []session.Part
 	// comment is where the task stands in the home document, if it does; the change takes it away. The model does not
@@ -108,7 +109,7 @@ func (s *Server) delegateCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, 
 		s.say(protocol.MessageTypeWarning, "spark-lsp: the embedded engine follows no instructions; see the settings provider and deep.provider")
 		return nil, nil
 	}
-	d.home = files[0]
+	d.home, d.given = files[0], files
 	home := s.uriOf(d.home)
 	begin := func(release func()) error {
 		s.beginJob(home, "Delegate: "+shorten(d.task), release, func(ctx context.Context, r *editReport) (string, error) {
@@ -131,7 +132,9 @@ func (d *delegation) work(ctx context.Context, names []string, r *editReport) (w
 	s := d.s
 	t := prompt.Assignment{Instruction: d.task}
 	var named, refused []string
-	t.Paths, t.More = s.pathsIn(ctx, d.root())
+	if !d.alone() {
+		t.Paths, t.More = s.pathsIn(ctx, d.root())
+	}
 	for _, name := range names {
 		rel := d.relative(name)
 		if text, err := d.read(rel); err == nil {
@@ -248,6 +251,9 @@ func (d *delegation) read(rel string) (string, error) {
 			text = text[:d.comment.start] + text[d.comment.end:]
 		}
 	} else {
+		if d.alone() && !slices.Contains(d.given, name) {
+			return "", fmt.Errorf("%s lies outside of the workspace", rel)
+		}
 		read, err := d.s.readFile(name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -263,6 +269,13 @@ func (d *delegation) read(rel string) (string, error) {
 	}
 	d.known[rel] = text
 	return text, nil
+}
+
+// alone reports whether the task belongs to a file outside of every workspace folder: that it was opened says nothing of
+// what lies beside it, which may be all that the user has.
+func (d *delegation) alone() bool {
+	_, in := d.s.folderOf(d.home)
+	return !in && !d.isDir(d.home)
 }
 
 // inHome is a path in the directory where the task belongs, for those who ask for a file.
