@@ -3,14 +3,17 @@ package editops
 import "strings"
 
 // fenceFilter drops the code fence that a chat model may wrap its answer in, together with the blank lines
-// before it and the prose behind it. It works line by line and holds lines back only while it must: leading
-// blank ones, and what follows a fence that may be the closing one. Fences within the text are told from the
+// before it, one line of prose that announces it ("Here is the code:"), and the prose behind it. It works line by
+// line and holds lines back only while it must: leading blank ones, such an announcement, and what follows a fence
+// that may be the closing one. Fences within the text are told from the
 // closing one by counting.
 type fenceFilter struct {
 	state    fenceState
 	fence    string // the opening fence's characters
 	inner    bool   // a fence within the text is open
 	markdown bool
+	announce bool   // the first line may announce the fence
+	first    string // of the old version
 	held     []string
 	dropped  int // lines
 }
@@ -27,7 +30,7 @@ const (
 // newFenceFilter makes a filter for a text whose old version starts with the line first (blank lines apart).
 // A text that itself starts with a fence passes untouched.
 func newFenceFilter(first string, markdown bool) *fenceFilter {
-	f := &fenceFilter{markdown: markdown}
+	f := &fenceFilter{markdown: markdown, first: first}
 	if fence, _ := cutFence(first); fence != "" {
 		f.state = fencePass
 	}
@@ -64,6 +67,13 @@ func (f *fenceFilter) line(text string) []string {
 			f.dropped += len(f.held) + 1
 			f.held = nil
 			f.fence, f.state = fence, fenceBody
+			return nil
+		}
+		// No other first line is held back: it would be seen later, in every answer. One that the old version has
+		// is code, as Python's are that end so.
+		if f.announce && strings.HasSuffix(strings.TrimSpace(text), ":") && text != f.first {
+			f.announce = false
+			f.held = append(f.held, text)
 			return nil
 		}
 		f.state = fencePass

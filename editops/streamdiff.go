@@ -144,6 +144,7 @@ func NewStreamDiff(old string, opt StreamOptions) *StreamDiff {
 			first = d.content(i)
 		}
 		d.filter = newFenceFilter(first, opt.Markdown)
+		d.filter.announce = !opt.Markdown // where text and fences may take turns
 	}
 	return d
 }

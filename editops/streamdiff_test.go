@@ -52,6 +52,8 @@ func TestStreamDiff(t *testing.T) {
 		{"fence without final line end", "a⏎", "```go⏎b⏎```", "0:0=b⏎·2:4="},
 		{"fence never closed", "a⏎", "```⏎a⏎c⏎", "2:2=c⏎"},
 		{"prose behind the fence", "a⏎", "```⏎a⏎```⏎⏎I kept a.⏎", ""},
+		{"prose that announces the fence", "a⏎", "Here it is:⏎⏎```⏎b⏎```⏎", "0:0=b⏎·2:4="},
+		{"a line that announces nothing", "a⏎", "if x:⏎  a⏎", "0:0=if x:⏎  "},
 		{"fences within the fence", "a⏎", "```md⏎a⏎```go⏎x⏎```⏎b⏎```⏎", "2:2=```go⏎·8:8=x⏎·10:10=```⏎·14:14=b⏎"},
 		{"bare fences within the fence", "a⏎", "```md⏎a⏎```⏎x⏎```⏎```⏎", "2:2=```⏎x⏎```⏎"},
 		{"longer fence", "a⏎", "````md⏎a⏎```⏎x⏎````⏎", "2:2=```⏎·6:6=x⏎"},
