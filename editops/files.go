@@ -7,7 +7,7 @@ import (
 
 // FileReply is what a reply says of one file: hunks for a HunkStream, or the text of a new file.
 type FileReply struct {
-	Path string // as the model wrote it; "" for what stands above the first header
+	Path string // as the model wrote it; "" for what stands above the first header and behind the patch
 	New  bool
 	Body string
 }
@@ -46,7 +46,11 @@ func SplitFiles(reply string) []FileReply {
 				continue
 			}
 		}
-		if line == "*** Begin Patch" || line == "*** End Patch" {
+		switch line {
+		case "*** Begin Patch":
+			continue
+		case "*** End Patch":
+			at = add("", false) // what follows is about the whole
 			continue
 		}
 		at.Body += lines[i]
@@ -75,6 +79,9 @@ func NewFileText(body string) string {
 			continue
 		}
 		if fence, _ := cutFence(l); fence != "" {
+			if len(text) > 0 {
+				break // it closes one that was opened above the file's header; prose may follow
+			}
 			continue
 		}
 		plus = false

@@ -17,6 +17,7 @@ func TestSplitFiles(t *testing.T) {
 		"unified":  {"--- a/x.go\n+++ b/x.go\n@@ -1 +1 @@\n-a\n+b\n--- /dev/null\n+++ b/y.go\n@@ -0,0 +1 @@\n+n\n", []FileReply{{"x.go", false, "@@ -1 +1 @@\n-a\n+b\n"}, {"y.go", true, "@@ -0,0 +1 @@\n+n\n"}}},
 		"deletion": {"*** Update File: a\n1\n*** Delete File: b\n", []FileReply{{"a", false, "1\n*** Delete File: b\n"}}},
 		"prose":    {"Here it is:\n*** Update File: a\r\n1\r\n", []FileReply{{"", false, "Here it is:\n"}, {"a", false, "1\n"}}},
+		"wrapped":  {"Here:\n```diff\n*** Begin Patch\n*** Add File: a\n+x\n*** End Patch\n```\nDone.\n", []FileReply{{"", false, "Here:\n```diff\n```\nDone.\n"}, {"a", true, "+x\n"}}},
 		"a rule":   {"*** Update File: a\n<<<<<<< SEARCH\n--- x\n=======\n--- y\n>>>>>>> REPLACE\n", []FileReply{{"a", false, "<<<<<<< SEARCH\n--- x\n=======\n--- y\n>>>>>>> REPLACE\n"}}},
 	} {
 		if got := SplitFiles(tt.reply); !reflect.DeepEqual(got, tt.want) {
@@ -34,6 +35,7 @@ func TestNewFileText(t *testing.T) {
 		"package a\n\nvar x = 1\n":       "package a\n\nvar x = 1\n",
 		"```go\npackage a\n```\n":        "package a\n",
 		"```\n+a\n```\n":                 "a\n",
+		"+a\n+\n+b\n```\n\nDone.\n":      "a\n\nb\n",
 		"\n\n+ indented\n":               " indented\n",
 		"```go\npackage a\n```\nDone.\n": "package a\n",
 	} {

@@ -182,9 +182,11 @@ const maxTestTokens = 8000
 func readFileReply(reply, name, old string, isNew bool) (f proposedFile, left []string) {
 	f = proposedFile{base: old, new: isNew}
 	text := old
-	for _, part := range editops.SplitFiles(reply) {
+	parts := editops.SplitFiles(reply)
+	headed := slices.ContainsFunc(parts, func(p editops.FileReply) bool { return p.Path != "" })
+	for _, part := range parts {
 		switch {
-		case part.Path == "" && strings.TrimSpace(part.Body) == "":
+		case part.Path == "" && (isNew && headed || strings.TrimSpace(part.Body) == ""): // prose, if anything
 			continue
 		case part.Path != "" && path.Base(part.Path) != path.Base(name):
 			left = append(left, "changes to "+part.Path+" were left out")
