@@ -126,6 +126,8 @@ func (r *editReport) done(o outcome) {
 		warn = "the edit could not be placed: " + o.reason
 	case o.state == delivery.Stopped:
 		word = "stopped"
+	case o.left != "" && !o.wrote:
+		word, warn = "nothing was changed", o.left
 	case o.left != "":
 		word, warn = "done in part", o.left
 	}
