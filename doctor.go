@@ -157,7 +157,7 @@ func (x *examination) endpoints(ctx context.Context, r *settings.Resolved) {
 		for _, job := range jobs[id] {
 			names = append(names, jobNames[job])
 		}
-		x.begin(fmt.Sprintf("Endpoint for %s: %s at %s", strings.Join(names, ", "), id.provider, settings.ShowURL(id.baseURL)))
+		x.begin(fmt.Sprintf("Endpoint for %s: %s at %s", strings.Join(names, ", "), id.provider, id.baseURL))
 		ctx, cancel := context.WithTimeout(ctx, endpointPatience)
 		x.endpoint(ctx, r, jobs[id])
 		cancel()

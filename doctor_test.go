@@ -90,7 +90,7 @@ func TestDoctor(t *testing.T) {
 			loopback.Canned(x)
 		}}).URL(), "SPARK_EDIT_MODEL": "none"}, code: 1, want: []string{"✗ answer", "The model 'none' does not exist", "'spark-lsp models' lists what is served", "served                     by gpt-6.1-sol"}},
 		{name: "the key is refused", env: map[string]string{"SPARK_BASE_URL": well.URL(), "SPARK_API_KEY": "sk-another-0123456789"}, code: 1, want: []string{"✗ key", "401 Unauthorized", "spark-lsp login --base-url " + well.URL()}, never: []string{"warm-up"}},
-		{name: "a key in the address", env: map[string]string{"SPARK_BASE_URL": well.URL() + "?key=in-the-query"}, args: "--free", code: 0, want: []string{"openai at " + well.URL() + "?…"}, never: []string{"in-the-query"}},
+		{name: "a key in the address", env: map[string]string{"SPARK_BASE_URL": well.URL() + "?key=in-the-query"}, args: "--free --provider offline", code: 1, want: []string{"✗ baseURL", "must not contain a query"}, never: []string{"in-the-query"}},
 		{name: "no WebSocket", env: map[string]string{"SPARK_BASE_URL": serve(loopback.Options{Upgrade: status(426)}).URL()}, code: 0, want: []string{"! WebSocket", "426 Upgrade Required", "first text", "over HTTP"}},
 		{name: "HTTP is wanted", env: map[string]string{"SPARK_BASE_URL": plain.URL(), "SPARK_TRANSPORT": "http"}, code: 0, want: []string{"HTTP                       answers 200 OK", "over HTTP", "transport                  http  (environment)"}},
 		{name: "Ollama", env: map[string]string{"SPARK_PROVIDER": "ollama", "SPARK_BASE_URL": plain.Root(), "SPARK_MODEL": "qwen"}, code: 0, want: []string{"ollama at " + plain.Root(), "first text"}},

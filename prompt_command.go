@@ -16,7 +16,6 @@ import (
 	"github.com/spark-lsp/spark-lsp/prompt"
 	"github.com/spark-lsp/spark-lsp/server"
 	"github.com/spark-lsp/spark-lsp/session"
-	"github.com/spark-lsp/spark-lsp/settings"
 )
 
 type promptCmd struct {
@@ -98,7 +97,7 @@ func printPrompt(w io.Writer, a server.PromptAnswer) {
 	if a.Provider == "offline" {
 		fmt.Fprint(w, " to a model. None is configured: the embedded engine answers, and nothing leaves this machine.\n")
 	} else {
-		fmt.Fprintf(w, " to %s, %s at %s. Nothing was sent.\n", a.Provider, a.Model, settings.ShowURL(a.URL))
+		fmt.Fprintf(w, " to %s, %s at %s. Nothing was sent.\n", a.Provider, a.Model, a.URL)
 	}
 	if a.Ignored != "" {
 		fmt.Fprintf(w, "\nUnasked, nothing of this file is sent (%s), and nothing of it ever stands in another file's prompt.\n", a.Ignored)

@@ -101,20 +101,9 @@ func (r *Resolved) InForce() []Setting {
 		default:
 			value = fmt.Sprint(x)
 		}
-		if o.isURL() {
-			value = ShowURL(value)
-		}
 		list[i] = Setting{o.key, strings.Join(strings.Fields(value), " "), r.sources[o.key]}
 	}
 	return list
-}
-
-// ShowURL is an endpoint's address for people to read: without its query, in which some gateways take a key.
-func ShowURL(address string) string {
-	if at, _, ok := strings.Cut(address, "?"); ok {
-		return at + "?…"
-	}
-	return address
 }
 
 // keyName is the setting that holds a key. The user file and the environment may have it; from an editor it is refused,

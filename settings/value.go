@@ -149,6 +149,9 @@ func (o option) toString(val any) (string, string) {
 		if err == nil && u.User != nil {
 			return "", "must not contain a user or password"
 		}
+		if strings.ContainsAny(s, "?#") { // paths are put behind it, and a key in it would be shown
+			return "", "must not contain a query or a fragment"
+		}
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			return "", show(s) + " is not an http or https address"
 		}
