@@ -304,9 +304,15 @@ func (r *response) thaw() {
 	r.signal()
 }
 
-// succeed cuts the response at its frozen place; the consumer goes on with next.
-func (r *response) succeed(next *response) {
+// succeed cuts the response at its frozen place; the consumer goes on with next. It reports false when there is no
+// consumer any more: who left while the successor was being asked for did not hear of it, and next is the caller's to
+// drop.
+func (r *response) succeed(next *response) bool {
 	r.mu.Lock()
+	if r.gone {
+		r.mu.Unlock()
+		return false
+	}
 	r.text = r.text[:r.frozen]
 	r.frozen = -1
 	marks := r.marks[:0]
@@ -320,6 +326,7 @@ func (r *response) succeed(next *response) {
 	r.end = errEnded
 	r.mu.Unlock()
 	r.signal()
+	return true
 }
 
 // waits are the bounds of one consumer's waiting.

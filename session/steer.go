@@ -86,7 +86,10 @@ func (s *Session) steerHere(ctx context.Context, c *call, input []Part) (Outcome
 		}
 		return SteerRefused, s.clean(f.err)
 	}
-	old.succeed(next)
+	if !old.succeed(next) {
+		next.drop()
+		return SteerRefused, &Error{Kind: Bug, Message: "the answer was left"}
+	}
 	old.leave()
 	return SteerApplied, nil
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/spark-lsp/spark-lsp/session/loopback"
@@ -247,5 +248,38 @@ func TestSteerTwice(t *testing.T) {
 	}
 	if want := "ABfirst/A/second/B/third"; text != want {
 		t.Errorf("text %q, want %q", text, want)
+	}
+}
+
+// Whoever leaves the loop while an answer is being redirected has left: the redirection is refused or nobody hears of
+// it, and neither answer goes on at the endpoint.
+func TestSteerWhileLeaving(t *testing.T) {
+	srv := serve(t, loopback.Options{Interrupt: true, Respond: func(x *loopback.Exchange) {
+		_ = x.Delta("some text")
+		<-x.Cancelled()
+	}})
+	s := open(t, srv, nil)
+	for range 200 {
+		var steering sync.WaitGroup
+		for ev, err := range s.Stream(within(t), Request{Job: Edit, Input: user("task")}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ev.Kind != Started {
+				break
+			}
+			steering.Go(func() { _, _ = s.Steer(within(t), ev.Response, user("no, use a map")) })
+		}
+		steering.Wait()
+	}
+
+	r, next := newResponse(1<<10, nil, Handle{}), newResponse(1<<10, nil, Handle{})
+	r.push("some text", -1)
+	if kept, live := r.freeze(); kept != "some text" || !live {
+		t.Fatalf("%q, %v", kept, live)
+	}
+	r.drop()
+	if r.succeed(next) {
+		t.Error("an answer that was left went on in another")
 	}
 }
