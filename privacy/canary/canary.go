@@ -42,7 +42,7 @@ var kinds = []struct{ name, text string }{
 	{"google-api", `apiKey: "AIza{a:35}",`},
 	{"google-oauth", `"client_secret": "GOCSPX-{a:28}"`},
 	{"google-token", `Authorization: Bearer ya29.{a:64}`},
-	{"npm", `//registry.npmjs.org/:_authToken=npm_{a:36}`},
+	{"npm", `//npm.example.com/:_authToken=npm_{a:36}`},
 	{"npm-auth", `_auth={b:40}`},
 	{"npm-password", `//npm.example.com/:_password="{b:32}"`},
 	{"pypi", `password = pypi-AgEIcHlwaS5vcmc{a:60}`},
