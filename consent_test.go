@@ -31,10 +31,10 @@ func TestEditorsEndpointNeedsAYesD22(t *testing.T) {
 		name, workspace, answer string
 		asked, connected        bool
 	}{
-		{"no", "/work/a", "No", true, false},
-		{"yes", "/work/a", "Allow for this workspace", true, true},
-		{"remembered", "/work/a", "No", false, true},
-		{"another workspace", "/work/b", "No", true, false},
+		{"no", "/src/a", "No", true, false},
+		{"yes", "/src/a", "Allow for this workspace", true, true},
+		{"remembered", "/src/a", "No", false, true},
+		{"another workspace", "/src/b", "No", true, false},
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			before := model.Stats()
