@@ -369,8 +369,14 @@ func (h *helix) wantCursor(line, column int) {
 // was written, or how far an edit is.
 func (h *helix) wantNoComplaint() {
 	h.t.Helper()
-	rows := strings.Split(strings.TrimRight(h.screen(), "\n"), "\n")
-	if last := strings.TrimSpace(rows[len(rows)-1]); last != "" && !strings.Contains(last, " written, ") && !strings.HasPrefix(last, "spark: spark: ") {
+	last := ""
+	// A command does its work before Helix takes its line off the screen.
+	waitFor(h.t, "the end of the command line on the screen", func() bool {
+		rows := strings.Split(strings.TrimRight(h.screen(), "\n"), "\n")
+		last = strings.TrimSpace(rows[len(rows)-1])
+		return !strings.HasPrefix(last, ":")
+	})
+	if last != "" && !strings.Contains(last, " written, ") && !strings.HasPrefix(last, "spark: spark: ") {
 		h.t.Errorf("Helix says %q", last)
 	}
 	if n := h.inLog(`"method":"window/showMessage"`); n != 0 {
