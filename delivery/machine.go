@@ -309,6 +309,9 @@ func (m *Machine) Busy() bool {
 	return m.flight != nil || slices.ContainsFunc(m.streams, func(s *stream) bool { return !s.state.Ended() })
 }
 
+// Flying says that an edit of a stream is on its way, also when the stream was stopped since.
+func (m *Machine) Flying(id StreamID) bool { return m.flight != nil && m.turn == id }
+
 // Next is the edit to send now. It is on its way until the editor has answered (Replied) and its text was seen,
 // or was proved lost, in a didChange (Changed); until then there is no other.
 func (m *Machine) Next() (Send, bool) {

@@ -135,6 +135,8 @@ func (s *Server) runTurn(ctx context.Context, e *edit, d *document, model Model,
 	d.moveLocked()
 	d.mu.Unlock()
 	st := d.settle(ctx, e.stream, silence)
+	// What was on its way when the answer broke off is in the buffer or not; what is said of it waits for that.
+	d.await(func() bool { return !d.machine.Flying(e.stream) })
 	if asking.Err() != nil && errors.Is(failure, context.Canceled) {
 		failure = nil
 	}
