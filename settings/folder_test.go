@@ -23,7 +23,7 @@ func TestPatternsHoldWhatIsBelow(t *testing.T) {
 		{"*.md", "/home/me/x.md", true},
 		{"*.md", "/home/me/x.go", false},
 		{"**", "/anything", true},
-		{"C:/work", `C:\work\a.go`, true},
+		{"C:/job", `C:\job\a.go`, true},
 		{"/", "/anything", true},
 		{"/home/me/a.go/b", "/home/me/a.go", false},
 	} {
@@ -38,8 +38,8 @@ func TestAFolderHasTheLastWord(t *testing.T) {
 		UserFile: Flatten(map[string]any{
 			"completion": map[string]any{"languages": map[string]any{"tex": false}},
 			"folders": map[string]any{
-				"/work":        map[string]any{"enabled": false, "completion": map[string]any{"languages": map[string]any{"go": false}}},
-				"/work/mine/*": map[string]any{"enabled": true, "completion.automatic": "off"},
+				"/job":        map[string]any{"enabled": false, "completion": map[string]any{"languages": map[string]any{"go": false}}},
+				"/job/mine/*": map[string]any{"enabled": true, "completion.automatic": "off"},
 			},
 		}),
 		Editor: Layer{"enabled": true, "completion.automatic": "on", "completion.languages": map[string]any{"go": true}},
@@ -49,8 +49,8 @@ func TestAFolderHasTheLastWord(t *testing.T) {
 		automatic     string
 	}{
 		"/elsewhere/a.go":   {true, true, "on"},
-		"/work/a.go":        {false, false, "on"},
-		"/work/mine/x/a.go": {true, false, "off"},
+		"/job/a.go":        {false, false, "on"},
+		"/job/mine/x/a.go": {true, false, "off"},
 	} {
 		layers.Paths = []string{"/a/link/to/it.go", file}
 		r, problems := Resolve(layers)
@@ -69,9 +69,9 @@ func TestAFolderHasTheLastWord(t *testing.T) {
 
 func TestWhatIsSwitchedOff(t *testing.T) {
 	f := FoldersOf(Layer{"folders": map[string]any{
-		"/work": map[string]any{"enabled": false}, "/work/mine": map[string]any{"enabled": "true"}, "/work/mine/x": map[string]any{"completion.automatic": "off"}, "/else": map[string]any{"enabled": "so"},
+		"/job": map[string]any{"enabled": false}, "/job/mine": map[string]any{"enabled": "true"}, "/job/mine/x": map[string]any{"completion.automatic": "off"}, "/else": map[string]any{"enabled": "so"},
 	}})
-	for path, want := range map[string]bool{"/work": true, "/work/a": true, "/work/mine": false, "/work/mine/x/a": false, "/else/a": false, "/": false} {
+	for path, want := range map[string]bool{"/job": true, "/job/a": true, "/job/mine": false, "/job/mine/x/a": false, "/else/a": false, "/": false} {
 		if f.Off(path) != want {
 			t.Errorf("%s: %v", path, !want)
 		}
