@@ -372,13 +372,7 @@ type openContext struct {
 
 // openContexts lists the open documents that may be read, the latest edited first.
 func (s *Server) openContexts() (list []openContext) {
-	s.mu.Lock()
-	docs := make([]*document, 0, len(s.docs))
-	for _, d := range s.docs {
-		docs = append(docs, d)
-	}
-	s.mu.Unlock()
-	for _, d := range docs {
+	for _, d := range s.documents() {
 		c := &d.context
 		c.mu.Lock()
 		if c.readable {

@@ -173,13 +173,7 @@ func (b baseState) due() bool {
 
 // dropBases takes all bases out of force: another endpoint answers, or what may be read has changed.
 func (s *Server) dropBases() {
-	s.mu.Lock()
-	docs := make([]*document, 0, len(s.docs))
-	for _, d := range s.docs {
-		docs = append(docs, d)
-	}
-	s.mu.Unlock()
-	for _, d := range docs {
+	for _, d := range s.documents() {
 		c := &d.context
 		c.mu.Lock()
 		c.base, c.stable, c.readable, c.renewed = nil, nil, false, time.Time{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -115,6 +116,14 @@ func (s *Server) document(uri string) *document {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.docs[uri]
+}
+
+// documents are the open ones, in no order. It is a copy: who goes over them takes each one's lock, and s.mu is only ever
+// taken after that, never before.
+func (s *Server) documents() []*document {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.docs))
 }
 
 // version is that of the document as the editor last told it.

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"iter"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -285,10 +284,7 @@ func (s *Server) learnDocuments(m *privacy.Masker) {
 	if m == nil {
 		return
 	}
-	s.mu.Lock()
-	docs := slices.Collect(maps.Values(s.docs))
-	s.mu.Unlock()
-	for _, d := range docs {
+	for _, d := range s.documents() {
 		d.mu.Lock()
 		doc, done := d.doc, d.learned
 		d.mu.Unlock()

@@ -39,17 +39,12 @@ func (s *Server) reviewed(snap *lsp.Snapshot, command string, arg json.RawMessag
 	if doc, ok := snap.Get(a.URI); ok {
 		a.URI = doc.URI
 	}
-	s.mu.Lock()
-	docs := make([]*document, 0, len(s.docs))
-	for _, d := range s.docs {
-		if a.URI == "" || a.URI == d.uri {
-			docs = append(docs, d)
-		}
-	}
-	s.mu.Unlock()
 	var in *document
 	var found *edit
-	for _, d := range docs {
+	for _, d := range s.documents() {
+		if a.URI != "" && a.URI != d.uri {
+			continue
+		}
 		d.mu.Lock()
 		for _, e := range d.done {
 			if (a.ID == 0 || a.ID == e.id) && (found == nil || e.id > found.id) {

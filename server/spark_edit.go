@@ -101,10 +101,7 @@ func (s *Server) editAck(_ *lsp.Snapshot, p *struct {
 	Seq     int  `json:"seq"`
 	Applied bool `json:"applied"`
 }) error {
-	s.mu.Lock()
-	docs := slices.Collect(maps.Values(s.docs))
-	s.mu.Unlock()
-	for _, d := range docs {
+	for _, d := range s.documents() {
 		d.mu.Lock()
 		// Also of one that has ended: its last piece may be on its way, and who stops an edit is quicker than that.
 		known := append(slices.Collect(maps.Values(d.running)), d.done...)

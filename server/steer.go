@@ -96,16 +96,11 @@ func commentFor(doc *lsp.Document, r *protocol.Range) place {
 // steerable is the edit that is meant: the one with that number, or else the latest of a document, or of all, that
 // runs; where none runs, the latest that has ended. An offset of at least 0 prefers the one whose region is there.
 func (s *Server) steerable(id int, uri string, at int) (in *document, found *edit) {
-	s.mu.Lock()
-	var docs []*document
-	for _, d := range s.docs {
-		if uri == "" || uri == d.uri {
-			docs = append(docs, d)
-		}
-	}
-	s.mu.Unlock()
 	best := [3]int{-1}
-	for _, d := range docs {
+	for _, d := range s.documents() {
+		if uri != "" && uri != d.uri {
+			continue
+		}
 		d.mu.Lock()
 		look := func(e *edit, running int) {
 			there := 0

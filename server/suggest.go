@@ -1,7 +1,6 @@
 package server
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -148,10 +147,7 @@ func (g *suggester) tellLocked() {
 
 // dropSuggestions forgets what has been suggested everywhere, because somebody else answers from now on.
 func (s *Server) dropSuggestions() {
-	s.mu.Lock()
-	docs := slices.Collect(maps.Values(s.docs))
-	s.mu.Unlock()
-	for _, d := range docs {
+	for _, d := range s.documents() {
 		d.suggester.mu.Lock()
 		d.suggester.forgetLocked()
 		d.suggester.mu.Unlock()
