@@ -14,8 +14,7 @@ fi
 command -v npm >/dev/null || skip "npm is not on this machine"
 [[ $(node --version) =~ ^v([0-9]+) ]] && ((BASH_REMATCH[1] >= 20)) || skip "Node 20 or newer is needed"
 if [[ ! -e node_modules/.package-lock.json || package-lock.json -nt node_modules/.package-lock.json ]]; then
-	# Not npm ci: it refuses a lock file in which optional packages of other platforms are missing.
-	npm install --no-save --no-audit --no-fund || skip "the packages could not be fetched"
+	npm ci || skip "the packages could not be fetched"
 fi
 case ${1:-} in
 unit) npm test ;;
