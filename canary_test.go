@@ -235,6 +235,9 @@ func canaries(t *testing.T, provider string, seed uint64, steps int) {
 	open("main.go", "go", "package a\n\n"+code(10)+lines(main[:len(main)/2])+code(10))
 	open("other.py", "python", code(3)+lines(main[len(main)/2:])+code(3))
 	open("config.yaml", "yaml", "a: 1\n"+lines(plant("another open tab"))+"b: 2\n")
+	words := canary.PlantValues(rng)
+	planted.add("a file of values", words...)
+	open("application.yml", "yaml", "a: 1\n"+lines(words)+"b: 2\n")
 	open(".env", "shellscript", files[".env"])
 	open("ignored/x.go", "go", files["ignored/x.go"])
 	for name := range files {

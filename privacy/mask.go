@@ -40,6 +40,7 @@ type Masker struct {
 	texts map[uint64]masked       // large texts, by hash
 	known known
 	typed typed
+	keys  map[string]strength // beginnings of lines, see learnKeys
 }
 
 // name is a secret's placeholder and when it was last used.
@@ -92,7 +93,7 @@ func (m *Masker) Mask(text string) string {
 		return m.replace(text, m.find(text, -1))
 	}
 	h := maphash.String(m.seed, text)
-	if t, ok := m.texts[h]; ok && t.known == m.known.count+m.typed.count && len(m.typed.list) == 0 {
+	if t, ok := m.texts[h]; ok && t.known == m.knownLocked() && len(m.typed.list) == 0 {
 		m.touch(t.text)
 		return t.text
 	}
@@ -100,7 +101,7 @@ func (m *Masker) Mask(text string) string {
 	if len(m.texts) >= maxTexts {
 		clear(m.texts)
 	}
-	m.texts[h] = masked{out, m.known.count + m.typed.count}
+	m.texts[h] = masked{out, m.knownLocked()}
 	return out
 }
 
@@ -151,6 +152,9 @@ func (m *Masker) find(text string, cut int) []Finding {
 			found = d.line(found, line, cut-at)
 		case len(line) >= 4:
 			found = append(found, m.line(d, line)...)
+		}
+		if len(m.keys) > 0 {
+			found = m.data(found, line, cut-at)
 		}
 		for i := n; i < len(found); i++ {
 			found[i].Start += at
@@ -208,14 +212,18 @@ func across(d *detector, found []Finding, text, seam string) []Finding {
 func (m *Masker) Known() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.known.count + m.typed.count
+	return m.knownLocked()
 }
 
-// Learn looks for secrets that only their surroundings give away, the lines of a key and the values of a manifest, so
-// that they are masked where a prompt shows a passage without those.
-func (m *Masker) Learn(text string) {
+// knownLocked is Known. m.mu is held.
+func (m *Masker) knownLocked() int { return m.known.count + m.typed.count + len(m.keys) }
+
+// Learn looks at a whole file for secrets that only their surroundings give away, so that they are masked where a prompt
+// shows a passage without those: the lines of a key, the values of a manifest, and, in a file that holds values and no
+// program (see Holds), what a name stands for.
+func (m *Masker) Learn(text string, holds bool) {
 	found := blocks(nil, text)
-	if len(found) == 0 {
+	if len(found) == 0 && !holds {
 		return
 	}
 	m.mu.Lock()
@@ -225,6 +233,9 @@ func (m *Masker) Learn(text string) {
 		if !m.allow.lets(f, text) {
 			m.known.learn(f.Rule, text[f.Start:f.End], m.clock)
 		}
+	}
+	if holds {
+		m.learnKeys(text)
 	}
 }
 

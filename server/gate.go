@@ -291,7 +291,7 @@ func (s *Server) learnDocuments(m *privacy.Masker) {
 		if doc == nil || done.by == m && (done.doc == doc || doc.Text.Len() > largeDocument) {
 			continue
 		}
-		m.Learn(doc.Text.String())
+		m.Learn(doc.Text.String(), privacy.Holds(doc.URI, doc.LanguageID))
 		d.mu.Lock()
 		d.learned = learned{doc, m} // only now: another request may be on its way too, and must not find it done
 		d.mu.Unlock()

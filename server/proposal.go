@@ -306,6 +306,9 @@ func (s *Server) readFile(name string) (string, error) {
 		return "", err
 	}
 	data, err := s.rulesFor(name).Read(name, privacy.DefaultLimits.FileBytes)
+	if m := s.masker(); m != nil {
+		m.Learn(string(data), privacy.Holds(name, ""))
+	}
 	return strings.TrimPrefix(string(data), "\uFEFF"), err
 }
 

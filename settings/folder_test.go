@@ -48,7 +48,7 @@ func TestAFolderHasTheLastWord(t *testing.T) {
 		enabled, goOn bool
 		automatic     string
 	}{
-		"/elsewhere/a.go":   {true, true, "on"},
+		"/elsewhere/a.go":  {true, true, "on"},
 		"/job/a.go":        {false, false, "on"},
 		"/job/mine/x/a.go": {true, false, "off"},
 	} {

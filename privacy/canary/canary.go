@@ -110,6 +110,25 @@ var kinds = []struct{ name, text string }{
 	{"kubernetes", "apiVersion: v1\nkind: Secret\nmetadata:\n  name: x\ndata:\n  one: {b:24}\n  two: {b:16}"},
 }
 
+// values are lines of files that hold values, in which a password may be a word.
+var values = []struct{ name, text string }{
+	{"yaml-word", `  password: {w:14}`},
+	{"yaml-words", `  smtp_passwd: {w:9}-{w:10}`},
+	{"list-word", `  - secret: '{w:12}'`},
+	{"properties-word", `spring.datasource.password={w:12}`},
+	{"ini-word", `passphrase = {w:13}`},
+	{"ini-token", `api_token = {w:9}12`},
+}
+
+// PlantValues makes one canary of every kind that only a file that holds values gives away.
+func PlantValues(rng *rand.Rand) []Canary {
+	list := make([]Canary, len(values))
+	for i, k := range values {
+		list[i] = expand(rng, k.name, k.text)
+	}
+	return list
+}
+
 const (
 	lowers  = "abcdefghijklmnopqrstuvwxyz"
 	uppers  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -117,7 +136,7 @@ const (
 )
 
 var classes = map[byte]string{
-	'a': lowers + uppers + numbers, 'l': lowers + numbers, 'u': uppers + numbers, 'x': "0123456789abcdef", 'd': numbers, 'z': lowers + uppers,
+	'a': lowers + uppers + numbers, 'w': lowers, 'l': lowers + numbers, 'u': uppers + numbers, 'x': "0123456789abcdef", 'd': numbers, 'z': lowers + uppers,
 	'b': lowers + uppers + numbers + "+", 'p': lowers + uppers + numbers + "!_", 'q': "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", '2': "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
 }
 
