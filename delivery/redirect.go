@@ -101,11 +101,17 @@ func (m *Machine) Redirect(id StreamID, spent [2]int) (text string, err error) {
 }
 
 // Typed says that the user has typed the character at a byte of the document. Outside of all regions that is what
-// everybody but a stream has written.
+// everybody but a stream has written. What an undo has brought back of a stream's region was there before the stream, and
+// nobody has typed it now.
 func (m *Machine) Typed(pos int) bool {
-	for _, s := range m.streams {
-		if pos >= s.start && pos < s.end && (!s.state.Ended() || m.flies(s)) {
-			return slices.ContainsFunc(s.typed, func(t span) bool { return t.from <= pos-s.start && pos-s.start < t.to })
+	for _, counts := range []func(*stream) bool{
+		func(s *stream) bool { return !s.state.Ended() || m.flies(s) },
+		func(s *stream) bool { return s.state == Undone }, // another one may run there now
+	} {
+		for _, s := range m.streams {
+			if pos >= s.start && pos < s.end && counts(s) {
+				return slices.ContainsFunc(s.typed, func(t span) bool { return t.from <= pos-s.start && pos-s.start < t.to })
+			}
 		}
 	}
 	return true

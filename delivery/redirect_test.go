@@ -169,6 +169,49 @@ func TestTyped(t *testing.T) {
 	}
 }
 
+// What an undo brings back of a region is nobody's typing, however like an instruction it looks: it was there before.
+func TestTypedAfterUndo(t *testing.T) {
+	m := New()
+	id, err := m.Begin(String("a\nold\nc\n"), 1, 2, 6, Live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Push(id, []editops.Edit{{Start: 0, End: 4, New: "new\n"}}, 4)
+	send, ok := m.Next()
+	if !ok {
+		t.Fatal("nothing to send")
+	}
+	m.Changed([]editops.Edit{send.Edit}, String("a\nnew\nc\n"), 2)
+	m.Replied(true)
+	m.Changed([]editops.Edit{{Start: 2, End: 6, New: "old\n"}}, String("a\nold\nc\n"), 3)
+	if st := m.State(id); st != Undone {
+		t.Fatalf("the stream is %v", st)
+	}
+	requireTyped := func(want map[int]bool) {
+		t.Helper()
+		for pos, want := range want {
+			if m.Typed(pos) != want {
+				t.Errorf("byte %d typed: %v", pos, !want)
+			}
+		}
+	}
+	requireTyped(map[int]bool{0: true, 2: false, 5: false, 6: true})
+	m.Changed([]editops.Edit{{Start: 5, End: 5, New: "er"}}, String("a\nolder\nc\n"), 4)
+	requireTyped(map[int]bool{2: false, 5: true, 6: true, 7: false})
+
+	// Where another stream runs meanwhile, that one knows.
+	next, err := m.Begin(String("a\nolder\nc\n"), 4, 2, 8, Live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Push(next, []editops.Edit{{Start: 0, End: 0, New: "its\n"}}, 4)
+	if send, ok = m.Next(); !ok {
+		t.Fatal("nothing to send")
+	}
+	m.Changed([]editops.Edit{send.Edit}, String("a\nits\nolder\nc\n"), 5)
+	requireTyped(map[int]bool{2: false, 6: false})
+}
+
 // redirect lets a model change its mind: from what the buffer holds it makes another text.
 func (w *world) redirect(md *model) {
 	text, err := w.m.Redirect(md.id, [2]int{})
