@@ -36,6 +36,11 @@ import (
 // program is the real one (process.run), the editor a real LSP client on its pipes, the model a real server on a
 // loopback socket. Each line either does something or waits for a fact; nothing sleeps.
 //
+// One speaks at a time: before the model says something, the program has read all that the editor had said. Otherwise a
+// script would be about who is quicker, and an editor that does not look at versions (Kate) would put an edit in a wrong
+// place on a slow day. The other way round a script has to want a fact between the model's line and the editor's: what
+// the program makes of the former is its own affair.
+//
 //	-- config --                 optional, a setting a line
 //	editor NAME                  helix (the default), neovim, or any other clientInfo.name
 //	initialize NAME              an editor's own: the parameters in lsp/testdata/initialize/NAME-initialize.json, and its manners
@@ -72,7 +77,7 @@ import (
 //	editor problem TEXT MESSAGE [FILE TEXT MESSAGE]         another server's diagnostic at TEXT, and a place that it refers to
 //	editor lens N TITLE                                    runs the command of the Nth code lens
 //	editor policy refuse N | drop N                        what the editor does with the next N edits
-//	editor answer TITLE                                    to the question that is open
+//	editor answer TITLE                                    to the question that was wanted last
 //	editor config TEXT                                     the user's file is replaced, as editors do it
 //	editor settings JSON                                   what workspace/configuration answers from now on, all of it
 //	model  warm N | connections N | quiet
@@ -133,9 +138,20 @@ type stage struct {
 	problems  []problem
 	exchanges map[string]*loopback.Exchange
 	current   *loopback.Exchange
-	answers   chan string
 	policy    *countingPolicy
 	steered   steered
+
+	asked  chan *question // by the program
+	open   []*question    // those that are not answered yet
+	wanted string         // what was wanted of a question last
+	heard  int            // how many messages the editor had sent when the program had last read all of them
+}
+
+// question is one that the editor shows until it is answered.
+type question struct {
+	text   string
+	titles []string
+	answer chan string
 }
 
 // steered is the answer of spark-lsp.steer.
@@ -161,7 +177,7 @@ func playScenario(t *testing.T, file string) {
 		t: t, ctx: ctx, logFile: filepath.Join(t.TempDir(), "log"), config: filepath.Join(t.TempDir(), "spark-lsp", "config.toml"),
 		files: map[string]string{}, mark: map[string]int{},
 		requests: map[string]*editor.Pending{}, exchanges: map[string]*loopback.Exchange{},
-		answers: make(chan string, 1), policy: &countingPolicy{then: editor.Strict},
+		asked: make(chan *question), policy: &countingPolicy{then: editor.Strict},
 	}
 	env := map[string]string{"SPARK_PROVIDER": "openai", "SPARK_API_KEY": scenarioKey, "XDG_STATE_HOME": t.TempDir(), "XDG_CONFIG_HOME": filepath.Dir(filepath.Dir(s.config))}
 	opts := editor.Options{Name: "helix", Encodings: []string{"utf-8", "utf-16", "utf-32"}, Policy: s.policy.apply, Choose: s.choose}
@@ -489,6 +505,9 @@ func (s *stage) line(line string) error {
 	case "editor":
 		return s.editor(w[1], w[2:])
 	case "model":
+		if err := s.hear(); err != nil {
+			return err
+		}
 		return s.modelSays(w[1], w[2:])
 	case "want":
 		return s.want(w[1], w[2:])
@@ -710,12 +729,12 @@ func (s *stage) editor(verb string, args []string) error {
 		}
 		return wantCode(s.ed.Call(s.ctx, args[0], json.RawMessage(args[1]), nil), code)
 	case "raw":
+		s.heard = -1 // it is in no log
 		return s.ed.RawSend(editor.Frame(strings.TrimSpace(strings.Join(args, " "))))
 	case "policy":
 		return s.policy.set(args[0], number(s.t, args[1]))
 	case "answer":
-		s.answers <- args[0]
-		return nil
+		return s.answerQuestion(args[0])
 	}
 	return fmt.Errorf("the editor cannot %s", verb)
 }
@@ -965,12 +984,68 @@ func (s *stage) accept(name string) error {
 	return s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, &protocol.ExecuteCommandParams{Command: item.cmd.Command, Arguments: item.cmd.Arguments}, nil)
 }
 
-func (s *stage) choose(_ string, actions []string) string {
+// sent are the messages of the editor's that f is about, all with nil.
+func (s *stage) sent(f func(editor.Message) bool) int {
+	n := 0
+	for _, m := range s.ed.Log() {
+		if m.Sent && (f == nil || f(m)) {
+			n++
+		}
+	}
+	return n
+}
+
+// hear waits until the program has read what the editor has sent: it reads in order, so the answer to one more request
+// proves it. No program knows this one.
+func (s *stage) hear() error {
+	if s.sent(nil) == s.heard {
+		return nil
+	}
+	err := wantCode(s.ed.Call(s.ctx, "$/scenario/heard", nil, nil), strconv.Itoa(int(jsonrpc2.MethodNotFound)))
+	s.heard = s.sent(nil)
+	return err
+}
+
+// choose shows a question until the script answers it.
+func (s *stage) choose(text string, titles []string) string {
+	q := &question{text, titles, make(chan string, 1)}
 	select {
-	case a := <-s.answers:
-		return a
+	case s.asked <- q:
 	case <-s.ctx.Done():
 		return ""
+	}
+	select {
+	case title := <-q.answer:
+		return title
+	case <-s.ctx.Done():
+		return ""
+	}
+}
+
+// answerQuestion answers the question that was wanted last, and waits until the answer is on its way.
+func (s *stage) answerQuestion(title string) error {
+	for {
+		i := slices.IndexFunc(s.open, func(q *question) bool { return strings.Contains(q.text, s.wanted) })
+		if i < 0 {
+			select {
+			case q := <-s.asked:
+				s.open = append(s.open, q)
+				continue
+			case <-s.ctx.Done():
+				return errors.New("no such question is open")
+			}
+		}
+		q := s.open[i]
+		if !slices.Contains(q.titles, title) {
+			return fmt.Errorf("the question offers %q", q.titles)
+		}
+		s.open = slices.Delete(s.open, i, i+1)
+		answer := func(m editor.Message) bool {
+			return m.Kind == editor.Response && m.Method == protocol.MethodWindowShowMessageRequest
+		}
+		before := s.sent(answer)
+		q.answer <- title
+		return s.ed.WaitFor(s.ctx, "the answer to be sent", func() bool { return s.sent(answer) > before })
 	}
 }
 
@@ -1176,6 +1251,7 @@ func (s *stage) want(verb string, args []string) error {
 			}
 		}
 	case "question":
+		s.wanted = args[0]
 		_, err := s.ed.WaitMessage(s.ctx, args[0])
 		return err
 	case "progress":
