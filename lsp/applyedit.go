@@ -55,7 +55,7 @@ func (c *Client) applyEditParams(label string, edits ...DocumentEdit) (*protocol
 		change := &protocol.TextDocumentEdit{}
 		change.TextDocument.URI = u
 		if !e.Unversioned {
-			change.TextDocument.Version = &e.Document.Version
+			change.TextDocument.Version = &e.Document.Told
 		}
 		for i := range list {
 			change.Edits = append(change.Edits, &list[i])

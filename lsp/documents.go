@@ -20,8 +20,11 @@ import (
 type Document struct {
 	URI        string // the client's own spelling
 	LanguageID string
-	Version    int32
-	Mapper     // the text, and its coordinates on the wire
+	// Version rises with every change while the document is open. It is the client's own number where that does; a few
+	// clients count from anew, or not at all.
+	Version int32
+	Told    int32 // the client's own number, for messages to it
+	Mapper  // the text, and its coordinates on the wire
 
 	key string
 }
@@ -31,6 +34,16 @@ func (d *Document) Path() (string, bool) { return URIToPath(d.URI) }
 
 // String names the document. Without it, fmt would print the text, into a log for example.
 func (d *Document) String() string { return fmt.Sprintf("%s@%d", d.URI, d.Version) }
+
+// next is the version of the document after d that the client calls told. Whatever is carried from one version to
+// another goes by their order: with a number that stays or falls, what was asked about an earlier text would be taken
+// to be about this one, or this one to be long gone.
+func (d *Document) next(told int32) int32 {
+	if told > d.Version || d.Version == math.MaxInt32 {
+		return told
+	}
+	return d.Version + 1
+}
 
 // Snapshot is an immutable set of open documents: what a request may know about the editor. The zero
 // Snapshot is empty.
@@ -125,6 +138,7 @@ func (d *Documents) Open(uri, languageID string, version int32, text string) Cha
 		URI:        strings.Clone(uri),
 		LanguageID: strings.Clone(languageID),
 		Version:    version,
+		Told:       version,
 		Mapper:     Mapper{NewText(strings.Clone(text)), d.encoding},
 		key:        uriKey(uri),
 	}
@@ -132,6 +146,7 @@ func (d *Documents) Open(uri, languageID string, version int32, text string) Cha
 	if i, ok := s.find(after.key); ok {
 		c.Before = s.docs[i]
 		c.Edits = wholeEdit(c.Before.Text.String(), after.Text.String())
+		after.Version = c.Before.next(version)
 	}
 	d.snapshot.Store(s.with(after))
 	return c
@@ -174,7 +189,7 @@ func (d *Documents) Change(uri string, version int32, changes ...ContentChange) 
 		c.Edits = append(c.Edits, e)
 	}
 	after := *c.Before
-	after.Version, after.Mapper = version, m
+	after.Version, after.Told, after.Mapper = c.Before.next(version), version, m
 	c.After = &after
 	d.snapshot.Store(s.with(c.After))
 	return c, nil

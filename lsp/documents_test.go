@@ -251,3 +251,26 @@ func TestWholeEdit(t *testing.T) {
 		}
 	}
 }
+
+// Version orders the texts of an open document also where the client's numbers do not; the client hears its own.
+func TestVersionRises(t *testing.T) {
+	docs := NewDocuments(UTF8)
+	d := docs.Open(file, "go", 5, "a").After
+	for _, told := range []int32{6, 6, 2, 0, -1, 100, 7} {
+		before := d
+		c, err := docs.Change(file, told, ContentChange{Text: fmt.Sprint("text ", told, d.Version)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d = c.After; d.Version <= before.Version || d.Told != told || told > before.Version && d.Version != told {
+			t.Errorf("%d after %d: version %d, told %d", told, before.Version, d.Version, d.Told)
+		}
+	}
+	if again := docs.Open(file, "go", 1, "b").After; again.Version <= d.Version || again.Told != 1 {
+		t.Errorf("opened again: version %d, told %d", again.Version, again.Told)
+	}
+	docs.Close(file)
+	if d := docs.Open(file, "go", 1, "c").After; d.Version != 1 {
+		t.Errorf("opened after it was closed: version %d", d.Version)
+	}
+}

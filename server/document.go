@@ -79,6 +79,10 @@ func (s *Server) changed(c lsp.Change) {
 	case c.After == nil:
 		d.machine.Closed()
 	case c.Before != nil:
+		if c.After.Told != c.After.Version {
+			// It cannot tell an edit for an old text from one for the present one by a number that does not rise.
+			d.machine.DropsStale, d.machine.Truthful = false, false
+		}
 		ours = d.machine.Changed(c.Edits, c.After.Text, c.After.Version)
 		for _, e := range c.Edits {
 			d.recent = append(d.recent, versioned{c.After.Version, e})

@@ -24,7 +24,7 @@ func (g *suggester) nudgeLocked(sg *suggestion) {
 	if _, a := sg.alive(g.doc, g.newest.cursor); a != live {
 		return
 	}
-	refresh := inlineCompletionRefresh{g.doc.URI, g.doc.Version}
+	refresh := inlineCompletionRefresh{g.doc.URI, g.doc.Told}
 	s.start(func(ctx context.Context) {
 		_ = s.client.Notify(ctx, methodInlineCompletionRefresh, refresh) // a connection that has ended needs no more words
 	})

@@ -85,7 +85,7 @@ func (s *Server) proposeEdit(doc *lsp.Document, byHand bool) (o offered, ok bool
 func nextEditOf(doc *lsp.Document, o offered) nextEditList {
 	return nextEditList{Edits: []nextEdit{{
 		Text:         o.New,
-		TextDocument: versionedURI{doc.URI, doc.Version},
+		TextDocument: versionedURI{doc.URI, doc.Told},
 		Range:        doc.OffsetsToRange(o.Start, o.End),
 		Command:      didAccept(acceptArgument{URI: doc.URI, NextEdit: o.id}),
 	}}}

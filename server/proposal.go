@@ -407,7 +407,7 @@ func (s *Server) workspaceEdit(p proposal, list batch) (*protocol.ApplyWorkspace
 		var id protocol.ChangeAnnotationIdentifier
 		switch {
 		case f.open != nil:
-			change.TextDocument.Version = &f.open.Version
+			change.TextDocument.Version = &f.open.Told
 		case f.new:
 			id = annotate(annotationNew, "Create files")
 			create := &protocol.CreateFile{Kind: "create", URI: u, Options: &protocol.CreateFileOptions{Overwrite: &no, IgnoreIfExists: &neovim}}

@@ -62,7 +62,7 @@ func (s *Server) shellBegin(ctx context.Context, d *document, e *edit, t *turn) 
 		d.mu.Unlock()
 	}
 	_ = s.client.Notify(ctx, methodEditBegin, editBegin{ // a connection that has ended needs no more words
-		ID: e.id, URI: doc.URI, Version: doc.Version, Range: doc.OffsetsToRange(start, end), Title: title,
+		ID: e.id, URI: doc.URI, Version: doc.Told, Range: doc.OffsetsToRange(start, end), Title: title,
 	})
 }
 
@@ -76,7 +76,7 @@ func (d *document) shellSend(ctx context.Context, doc *lsp.Document, e *edit, ed
 	e.seq++
 	seq := e.seq
 	d.mu.Unlock()
-	return d.s.client.Notify(ctx, methodEditDelta, editDelta{ID: e.id, Seq: seq, URI: doc.URI, Version: doc.Version, Edits: edits})
+	return d.s.client.Notify(ctx, methodEditDelta, editDelta{ID: e.id, Seq: seq, URI: doc.URI, Version: doc.Told, Edits: edits})
 }
 
 // shellEnd tells a shell how an edit ended.

@@ -45,7 +45,7 @@ func (d *document) draw(ctx context.Context) {
 	told := editHunks{Edits: []drawnEdit{}}
 	for {
 		d.mu.Lock()
-		now, moved := editHunks{URI: d.uri, Version: d.doc.Version, Edits: d.drawnLocked()}, d.moved
+		now, moved := editHunks{URI: d.uri, Version: d.doc.Told, Edits: d.drawnLocked()}, d.moved
 		if len(now.Edits) == 0 {
 			d.drawing = false
 		}
