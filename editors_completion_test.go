@@ -44,26 +44,19 @@ func TestEditorsCompletions(t *testing.T) {
 // nothing to say elsewhere.
 func (r *editorRun) completes(t *testing.T, answers map[string]string) *loopback.Server {
 	t.Helper()
-	server := loopback.New(loopback.Options{Interrupt: true, Respond: func(x *loopback.Exchange) {
-		for end, answer := range answers {
-			if strings.HasSuffix(beforeCursor(x), end) {
-				for _, token := range loopback.Tokens(answer) {
-					_ = x.Delta(token)
-				}
+	return r.serve(t, loopback.Options{Interrupt: true, Respond: func(x *loopback.Exchange) { goesOn(x, answers) }})
+}
+
+// goesOn answers a request for a completion with what goes on behind the text before its cursor.
+func goesOn(x *loopback.Exchange, answers map[string]string) {
+	for end, answer := range answers {
+		if strings.HasSuffix(beforeCursor(x), end) {
+			for _, token := range loopback.Tokens(answer) {
+				_ = x.Delta(token)
 			}
 		}
-		_ = x.Done()
-	}})
-	if err := server.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	r.env = append(r.env, "SPARK_PROVIDER=openai", "SPARK_BASE_URL="+server.URL(), "SPARK_API_KEY=loopback")
-	return server
+	_ = x.Done()
 }
 
 // neovimModelGhost sees the text of a model, types along with it, takes a word of it and then all, and takes that back
@@ -188,7 +181,7 @@ func neovimSidekick(t *testing.T, run *editorRun) {
 	n := startNeovim(t, run, neovimPlain, path)
 	n.lua(nil, `
 		vim.opt.runtimepath:append(...)
-		require('sidekick').setup({ copilot = { status = { enabled = false } } })
+		require('sidekick').setup()
 		vim.lsp.config('spark_copilot', vim.lsp.config.spark)
 		vim.lsp.enable('spark', false)
 		vim.lsp.enable('spark_copilot')`, plugin)
@@ -205,11 +198,22 @@ func neovimSidekick(t *testing.T, run *editorRun) {
 		n.lua(&has, `return require('sidekick.nes').have()`)
 		return has
 	})
-	n.wantOnScreen("load") // in the third line, beside what it replaces
+	waitFor(t, "the next edit on the screen", func() bool { // in the third line, beside what it replaces
+		for _, line := range n.screen() {
+			if strings.Contains(line, "var c = ") && strings.Contains(line, "load") {
+				return true
+			}
+		}
+		return false
+	})
 	n.lua(nil, `require('sidekick').nes_jump_or_apply()`)
 	waitFor(t, "the cursor at the edit", func() bool { line, _ := n.cursor(); return line == 5 })
 	n.lua(nil, `require('sidekick').nes_jump_or_apply()`)
 	wantText(t, "buffer with the next edit", n.buffer(thrice), thrice)
+	if !n.ask(`local status = require('sidekick.status').get(); return status ~= nil and status.kind == 'Normal'`) {
+		t.Error("sidekick does not know that all is well")
+	}
+	n.wantNoComplaint()
 	n.quit()
 }
 

@@ -152,13 +152,20 @@ func outlivedDir(t *testing.T) string {
 func (r *editorRun) model(t *testing.T) *editorModel {
 	t.Helper()
 	m := &editorModel{t: t, edits: make(chan *loopback.Exchange, 16)}
-	server := loopback.New(loopback.Options{Respond: func(x *loopback.Exchange) {
+	r.serve(t, loopback.Options{Respond: func(x *loopback.Exchange) {
 		if x.Job() == loopback.EditJob {
 			m.edits <- x
 			return
 		}
 		x.Done()
 	}})
+	return m
+}
+
+// serve starts a model server, which lives as long as the test, and makes the language server use it.
+func (r *editorRun) serve(t *testing.T, options loopback.Options) *loopback.Server {
+	t.Helper()
+	server := loopback.New(options)
 	if err := server.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +175,7 @@ func (r *editorRun) model(t *testing.T) *editorModel {
 		}
 	})
 	r.env = append(r.env, "SPARK_PROVIDER=openai", "SPARK_BASE_URL="+server.URL(), "SPARK_API_KEY=loopback")
-	return m
+	return server
 }
 
 // edit returns the next request for an edit, which must be for this region and carry this instruction.

@@ -89,7 +89,7 @@ import (
 //	model  sends TEXT | omits TEXT                         the last request's own input, without what it continues from
 //	model  limit SECONDS                                   the endpoint tells of a rate limit that is reached
 //	model  cancelled [NAME] | forked [NAME] | tokens N | asked MODEL TIER
-//	want   item NAME [starts] TEXT | popup NAME TEXT | none NAME | answer NAME | error NAME CODE
+//	want   item NAME [starts] TEXT | popup NAME TEXT | none NAME [JSON] (the answer) | answer NAME | error NAME CODE
 //	want   next NAME LINE TEXT | nonext NAME | counted FIELD N (of spark-lsp.status)
 //	want   action TITLE | disabled TITLE REASON | noaction TITLE | menu TITLES (all, with " | " between)
 //	want   message TEXT | question TEXT | progress KIND [TEXT] | status PROVIDER | tokens | received METHOD [TEXT]
@@ -1183,6 +1183,10 @@ func (s *stage) want(verb string, args []string) error {
 		item, ok, err := s.answer(args[0])
 		if err != nil || ok {
 			return fmt.Errorf("answered with item %q, error %v", item.text, err)
+		}
+		var raw json.RawMessage
+		if err := s.requests[args[0]].Wait(s.ctx, &raw); args[1] != "" && string(raw) != args[1] {
+			return fmt.Errorf("answered with %s, error %v", raw, err)
 		}
 		return nil
 	case "answer":

@@ -24,9 +24,14 @@ func popupTriggers(client string) []string {
 }
 
 // completion gives editors without ghost text the same suggestion as one entry of their popup. The list is
-// incomplete, so that the editor asks again as the user types and never filters a stale one.
+// incomplete, so that the editor asks again as the user types and never filters a stale one; also when there is nothing
+// to suggest yet.
+//
+// Not so in Helix, which opens the popup 100 ms after the first answer that is not both empty and complete: an empty list
+// that is incomplete opens it with nothing in it, and what a slower server says after that is dropped. The language's own
+// server would not be heard wherever we are quicker to say nothing.
 func (s *Server) completion(ctx context.Context, snap *lsp.Snapshot, p *protocol.CompletionParams) (any, error) {
-	list := &protocol.CompletionList{IsIncomplete: true, Items: []protocol.CompletionItem{}}
+	list := &protocol.CompletionList{IsIncomplete: s.client.Name != "helix", Items: []protocol.CompletionItem{}}
 	doc, ok := snap.Get(string(p.TextDocument.URI))
 	if !ok {
 		return list, nil
@@ -38,6 +43,7 @@ func (s *Server) completion(ctx context.Context, snap *lsp.Snapshot, p *protocol
 	if sg == nil {
 		return list, nil
 	}
+	list.IsIncomplete = true
 	edit := sg.atWord(doc.Text)
 	label, _, more := strings.Cut(strings.TrimSpace(edit.New), "\n")
 	if r := []rune(label); len(r) > labelWidth {
