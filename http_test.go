@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -45,7 +46,7 @@ func newFIMServer(t *testing.T, respond func(*loopback.Exchange)) *fimServer {
 	done := make(chan int, 1)
 	go func() {
 		done <- process{args: []string{"--http", "127.0.0.1:0"}, stdin: strings.NewReader(""), stdout: io.Discard, stderr: errs,
-			getenv: func(name string) string { return env[name] }}.run(ctx)
+			getenv: func(name string) string { return env[name] }, panicOnBug: true}.run(ctx)
 		errs.Close()
 	}()
 	lines := bufio.NewReader(said)
@@ -189,6 +190,13 @@ func TestHTTPForms(t *testing.T) {
 	if got := f.fill(map[string]any{"prompt": "", "suffix": ""}); got != "" {
 		t.Errorf("nothing to go on: %q", got)
 	}
+	if got := f.fill(map[string]any{"prompt": p + "\r", "suffix": "\n"}); got != "" {
+		t.Errorf("between the two halves of a line end: %q", got)
+	}
+	status, answer := f.post(`{"prompt":"`+strings.ReplaceAll(p, "\n", `\n`)+`"}`, func(r *http.Request) { r.Header.Set("Authorization", "bearer  "+httpToken) })
+	if status != 200 || !strings.Contains(answer, "merAddress") {
+		t.Errorf("a scheme in small letters: %d %s", status, answer)
+	}
 }
 
 // TestHTTPStream: who asks for a stream gets the lines that are there, and then the rest; a superseded request ends
@@ -231,18 +239,7 @@ func TestHTTPStream(t *testing.T) {
 		t.Errorf("content type %q", got)
 	}
 	lines := bufio.NewScanner(res.Body)
-	next := func() string {
-		for lines.Scan() {
-			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
-				var e struct{ Choices []struct{ Text string } }
-				if json.Unmarshal([]byte(data), &e) == nil && len(e.Choices) == 1 {
-					return e.Choices[0].Text
-				}
-				return data
-			}
-		}
-		return "the end"
-	}
+	next := func() string { return nextText(lines) }
 	if got := next(); got != "a()\n\tb()" {
 		t.Errorf("first %q", got)
 	}
@@ -277,6 +274,94 @@ func TestHTTPStream(t *testing.T) {
 	}
 }
 
+// nextText is what the next event of a stream holds, or the words in it that are no event.
+func nextText(lines *bufio.Scanner) string {
+	for lines.Scan() {
+		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+			var e struct{ Choices []struct{ Text string } }
+			if json.Unmarshal([]byte(data), &e) == nil && len(e.Choices) == 1 {
+				return e.Choices[0].Text
+			}
+			return data
+		}
+	}
+	return "the end"
+}
+
+// TestHTTPStreamLeft (D19): who leaves a stream in the middle leaves the model's response too. A text to stop at counts
+// also where it comes in two parts.
+func TestHTTPStreamLeft(t *testing.T) {
+	exchanges := make(chan *loopback.Exchange, 4)
+	f := newFIMServer(t, func(x *loopback.Exchange) {
+		_ = x.InProgress()
+		exchanges <- x
+		select {
+		case <-x.Cancelled():
+		case <-x.Ended():
+		}
+	})
+	stream := func(ctx context.Context, prefix string) chan *bufio.Scanner {
+		data, err := json.Marshal(map[string]any{"prompt": prefix, "suffix": "\n}\n", "stream": true, "stop": []string{")\n\tc"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.url+"completions", strings.NewReader(string(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+httpToken)
+		answered := make(chan *bufio.Scanner, 1)
+		go func() {
+			defer close(answered)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			t.Cleanup(func() { res.Body.Close() })
+			answered <- bufio.NewScanner(res.Body)
+		}()
+		return answered
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	answered := stream(ctx, "func g() {\n\t")
+	x := <-exchanges
+	_ = x.Delta("a()\n\tb()\n")
+	lines := <-answered
+	if lines == nil {
+		t.FailNow()
+	}
+	if got := nextText(lines); got != "a()\n\tb()" {
+		t.Errorf("first %q", got)
+	}
+	leave()
+	select {
+	case <-x.Cancelled():
+	case <-x.Ended():
+		t.Error("the response ended by itself")
+	case <-time.After(5 * time.Second): // a response that is silent for 10 s is left in any case
+		t.Error("the model was not told")
+	}
+
+	answered = stream(t.Context(), "func g() {\n\tx()\n\t")
+	x = <-exchanges
+	_ = x.Delta("d()\n\tb()\n")
+	if lines = <-answered; lines == nil {
+		t.FailNow()
+	}
+	if got := nextText(lines); got != "d()\n\tb()" {
+		t.Errorf("first %q", got)
+	}
+	_ = x.Delta("\tc()\n\te()\n")
+	_ = x.Done()
+	for _, want := range []string{"", "[DONE]", "the end"} { // the stop is complete with the second part
+		if got := nextText(lines); got != want {
+			t.Errorf("then %q, want %q", got, want)
+		}
+	}
+}
+
 // TestHTTPRefuses: nobody who is not meant is served, and nothing is said that helps them.
 func TestHTTPRefuses(t *testing.T) {
 	f := newFIMServer(t, nil)
@@ -293,6 +378,8 @@ func TestHTTPRefuses(t *testing.T) {
 		"a web page":        {`{"prompt":"a"}`, func(r *http.Request) { r.Header.Set("Origin", "https://attacker.example") }, 403, "web pages"},
 		"a page of nowhere": {`{"prompt":"a"}`, func(r *http.Request) { r.Header.Set("Origin", "null") }, 403, "web pages"},
 		"no JSON":           {`prompt`, nil, 400, "JSON"},
+		"no prompt":         {`{"messages":[]}`, nil, 400, "JSON"},
+		"null":              {`null`, nil, 400, "JSON"},
 		"two prompts":       {`{"prompt":["a","b"]}`, nil, 400, "JSON"},
 		"tokens":            {`{"prompt":[1,2]}`, nil, 400, "JSON"},
 		"too much":          {`{"prompt":"` + strings.Repeat("a", 5<<20) + `"}`, nil, 413, "4 MB"},

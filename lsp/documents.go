@@ -24,7 +24,7 @@ type Document struct {
 	// clients count from anew, or not at all.
 	Version int32
 	Told    int32 // the client's own number, for messages to it
-	Mapper  // the text, and its coordinates on the wire
+	Mapper        // the text, and its coordinates on the wire
 
 	key string
 }

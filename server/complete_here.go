@@ -79,20 +79,29 @@ func (s *Server) completeHere(ctx context.Context, doc *lsp.Document, at int) {
 	})
 }
 
-// ends waits until a suggestion has grown as far as it will: what is inserted is one change, and one step of undo.
+// ends waits until a suggestion has grown as far as it will: what is inserted is one change, and one step of undo. The
+// end of ctx leaves the response, unless somebody else wants it.
 func (g *suggester) ends(ctx context.Context, number int) bool {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	sg := g.cur
-	g.mu.Unlock()
 	if sg == nil || sg.number != number {
 		return false
 	}
+	sg.waiting++
+	g.mu.Unlock()
+	over := false
 	select {
 	case <-sg.over:
-		return true
+		over = true
 	case <-ctx.Done():
-		return false
 	}
+	g.mu.Lock()
+	sg.waiting--
+	if !over {
+		g.s.leave(g, sg)
+	}
+	return over
 }
 
 // left is the edit that inserts what a version of the document does not have of a suggestion; none when it stands there

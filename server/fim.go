@@ -78,6 +78,9 @@ const fimOther = 512
 // and returns what has come since, "" for nothing; it is nil where there is nothing to wait for. A request that another
 // one has superseded is answered with nothing.
 func (s *Server) fill(ctx context.Context, prefix, suffix string) (text string, more func() string, err error) {
+	if strings.HasSuffix(prefix, "\r") && strings.HasPrefix(suffix, "\n") {
+		return "", nil, nil // whatever is inserted there tears a line end apart
+	}
 	doc := s.fimDocument(prefix, suffix)
 	at := len(prefix)
 	sg, err := s.suggest(ctx, doc, at, automatic)

@@ -49,7 +49,10 @@ type httpAPI struct {
 // guard lets nobody through who is not meant.
 func (api *httpAPI) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		bearer := r.Header.Get("Authorization")
+		if scheme, rest, ok := strings.Cut(bearer, " "); ok && strings.EqualFold(scheme, "Bearer") {
+			bearer = strings.TrimLeft(rest, " ")
+		}
 		given := sha256.Sum256([]byte(bearer))
 		switch {
 		case !thisMachine(r.Host):
@@ -79,10 +82,10 @@ func thisMachine(hostport string) bool {
 
 // completionRequest is what is read of a request; the rest (temperature, n, echo) has no meaning here.
 type completionRequest struct {
-	Prompt prompts `json:"prompt"`
-	Suffix string  `json:"suffix"`
-	Stop   texts   `json:"stop"`
-	Stream bool    `json:"stream"`
+	Prompt *prompts `json:"prompt"`
+	Suffix string   `json:"suffix"`
+	Stop   texts    `json:"stop"`
+	Stream bool     `json:"stream"`
 }
 
 // prompts is one prompt: the API allows a list, too, and clients of ours send one.
@@ -150,11 +153,11 @@ func (api *httpAPI) completions(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &large):
 		refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the request has more than %d MB", maxHTTPBody>>20))
 		return
-	case err != nil:
+	case err != nil || req.Prompt == nil:
 		refuse(w, http.StatusBadRequest, "not a completion request: JSON with a prompt is expected")
 		return
 	}
-	prefix, suffix := string(req.Prompt), req.Suffix
+	prefix, suffix := string(*req.Prompt), req.Suffix
 	if suffix == "" {
 		prefix, suffix = splitFIM(prefix)
 	}
@@ -197,8 +200,9 @@ func (api *httpAPI) completions(w http.ResponseWriter, r *http.Request) {
 	}
 	event(text, nil)
 	if more != nil && !cut {
-		if rest, _ := before(more(), req.Stop); rest != "" {
-			event(rest, nil)
+		// A stop may begin in what has been sent, which cannot be taken back.
+		if whole, _ := before(text+more(), req.Stop); len(whole) > len(text) {
+			event(whole[len(text):], nil)
 		}
 	}
 	event("", &stop)

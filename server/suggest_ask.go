@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -53,11 +54,27 @@ func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, as
 	s.start(func(context.Context) {
 		defer cancel()
 		defer close(sg.over)
+		defer g.brokeOff(sg)
 		defer s.working()()
 		before.letGo()
 		s.runSuggestion(ctx, g, sg, doc, model)
 	})
 	return sg
+}
+
+// errBroken is what a bug of ours leaves behind.
+var errBroken = errors.New("internal error in a completion")
+
+// brokeOff ends a suggestion whose reader has come to no end of its own, which takes a bug: otherwise every request that
+// it could serve would wait for it, and those behind them.
+func (g *suggester) brokeOff(sg *suggestion) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if sg.ended {
+		return
+	}
+	sg.ended, sg.err = true, errBroken
+	g.tellLocked()
 }
 
 // letGo waits until a response is left, so that the model is told of it before it is asked anything new: it is ended or
