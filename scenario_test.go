@@ -73,11 +73,12 @@ import (
 //	editor actions [KIND] | choose TITLE | edit INSTRUCTION | command NAME [JSON] [error CODE]
 //	editor delegate INSTRUCTION [FILE...]                  hands a larger task over
 //	editor steer INSTRUCTION | retry INSTRUCTION           redirects the edit at the selection, or asks for it again
+//	editor instruct [INSTRUCTION]                          whichever of edit, steer and retry the selection means
 //	editor notify METHOD JSON | request METHOD JSON [error CODE] | raw TEXT
 //	editor problem TEXT MESSAGE [FILE TEXT MESSAGE]         another server's diagnostic at TEXT, and a place that it refers to
 //	editor lens N TITLE                                    runs the command of the Nth code lens
 //	editor policy refuse N | drop N                        what the editor does with the next N edits
-//	editor answer TITLE                                    to the question that was wanted last
+//	editor answer TITLE                                    to the question that was wanted last; to spark/input, words or TITLE
 //	editor config TEXT                                     the user's file is replaced, as editors do it
 //	editor settings JSON                                   what workspace/configuration answers from now on, all of it
 //	model  warm N | connections N | quiet
@@ -149,8 +150,10 @@ type stage struct {
 
 // question is one that the editor shows until it is answered.
 type question struct {
+	method string
 	text   string
 	titles []string
+	words  bool // any others will do, too
 	answer chan string
 }
 
@@ -185,7 +188,8 @@ func playScenario(t *testing.T, file string) {
 	remote, shell := false, false
 	var script string
 	want := map[string]string{}
-	lacks := map[string]any{} // of workspaceEdit
+	lacks := map[string]any{}     // of workspaceEdit
+	announced := map[string]any{} // of experimental
 	ends := map[string]func(string) string{}
 	for _, f := range ar.Files {
 		data := string(f.Data)
@@ -242,9 +246,11 @@ func playScenario(t *testing.T, file string) {
 					remote = true
 				case "shell":
 					shell = true
-					opts.Capabilities = map[string]any{"experimental": map[string]any{"sparkEdit": 1}}
+					announced["sparkEdit"] = 1
+					opts.Capabilities = map[string]any{"experimental": announced}
 				case "announces":
-					opts.Capabilities = map[string]any{"experimental": map[string]any{arg: 1}}
+					announced[arg] = 1
+					opts.Capabilities = map[string]any{"experimental": announced}
 				case "crlf":
 					ends[arg] = func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 				case "cr":
@@ -311,6 +317,7 @@ func playScenario(t *testing.T, file string) {
 		opts.Params = withMember(t, opts.Params, "initializationOptions", opts.InitializationOptions)
 	}
 	s.ed = editor.New(opts, toEditor, fromEditor)
+	s.ed.Handle("spark/input", s.input)
 	if _, err := s.ed.Start(ctx); err != nil {
 		t.Fatalf("starting: %v", err)
 	}
@@ -692,7 +699,7 @@ func (s *stage) editor(verb string, args []string) error {
 		}
 		arg := map[string]any{"instruction": args[0], "uris": uris}
 		return s.ed.Call(s.ctx, protocol.MethodWorkspaceExecuteCommand, map[string]any{"command": "spark-lsp.delegate", "arguments": []any{arg}}, nil)
-	case "steer", "retry":
+	case "instruct", "steer", "retry":
 		arg := map[string]any{"uri": s.uri, "range": s.selection()}
 		if args[0] != "" {
 			arg["instruction"] = args[0]
@@ -1008,7 +1015,12 @@ func (s *stage) hear() error {
 
 // choose shows a question until the script answers it.
 func (s *stage) choose(text string, titles []string) string {
-	q := &question{text, titles, make(chan string, 1)}
+	return s.put(&question{method: protocol.MethodWindowShowMessageRequest, text: text, titles: titles})
+}
+
+// put keeps a question open until the script answers it.
+func (s *stage) put(q *question) string {
+	q.answer = make(chan string, 1)
 	select {
 	case s.asked <- q:
 	case <-s.ctx.Done():
@@ -1036,17 +1048,33 @@ func (s *stage) answerQuestion(title string) error {
 			}
 		}
 		q := s.open[i]
-		if !slices.Contains(q.titles, title) {
+		if !q.words && !slices.Contains(q.titles, title) {
 			return fmt.Errorf("the question offers %q", q.titles)
 		}
 		s.open = slices.Delete(s.open, i, i+1)
 		answer := func(m editor.Message) bool {
-			return m.Kind == editor.Response && m.Method == protocol.MethodWindowShowMessageRequest
+			return m.Kind == editor.Response && m.Method == q.method
 		}
 		before := s.sent(answer)
 		q.answer <- title
 		return s.ed.WaitFor(s.ctx, "the answer to be sent", func() bool { return s.sent(answer) > before })
 	}
+}
+
+// input answers spark/input: one of its actions, or else words.
+func (s *stage) input(params json.RawMessage) (any, error) {
+	var p struct {
+		Title   string   `json:"title"`
+		Actions []string `json:"actions"`
+	}
+	if err := json.Unmarshal(params, &p); err != nil {
+		return nil, err
+	}
+	answer := s.put(&question{method: "spark/input", text: p.Title, titles: p.Actions, words: true})
+	if n := slices.Index(p.Actions, answer); n >= 0 {
+		return map[string]int{"action": n}, nil
+	}
+	return map[string]string{"instruction": answer}, nil
 }
 
 // exchange returns the exchange that a model line speaks of: by name when its first argument is one.

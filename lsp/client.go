@@ -68,6 +68,8 @@ type Client struct {
 	SparkStatus bool
 	// SparkExplain: spark/explain notifications are understood (experimental.sparkExplain).
 	SparkExplain bool
+	// SparkInput: spark/input requests are answered (experimental.sparkInput).
+	SparkInput bool
 	// InlineCompletionRefresh: spark/inlineCompletion/refresh is understood (experimental.sparkInlineCompletionRefresh).
 	InlineCompletionRefresh bool
 
@@ -132,6 +134,7 @@ func newClient(p *protocol.InitializeParams) *Client {
 	c.SparkEdit = announces(p.Capabilities.Experimental, "sparkEdit")
 	c.SparkStatus = c.SparkEdit || announces(p.Capabilities.Experimental, "sparkStatus")
 	c.SparkExplain = announces(p.Capabilities.Experimental, "sparkExplain")
+	c.SparkInput = announces(p.Capabilities.Experimental, "sparkInput")
 	c.InlineCompletionRefresh = announces(p.Capabilities.Experimental, "sparkInlineCompletionRefresh")
 	return c
 }

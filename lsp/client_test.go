@@ -102,6 +102,7 @@ func TestClientOfOddEditors(t *testing.T) {
 		`{"capabilities":{},"initializationOptions":null}`:                                 func(c *Client) bool { return c.InitializationOptions == nil },
 		`{"capabilities":{"experimental":{"sparkEdit":1}}}`:                                func(c *Client) bool { return c.SparkEdit && c.SparkStatus },
 		`{"capabilities":{"experimental":{"sparkInlineCompletionRefresh":1}}}`:             func(c *Client) bool { return c.InlineCompletionRefresh && !c.SparkEdit },
+		`{"capabilities":{"experimental":{"sparkInput":1}}}`:                               func(c *Client) bool { return c.SparkInput && !c.SparkEdit },
 		`{"capabilities":{"experimental":{"sparkStatus":1}}}`:                              func(c *Client) bool { return c.SparkStatus && !c.SparkEdit },
 		`{"capabilities":{"experimental":{"sparkEdit":true}}}`:                             func(c *Client) bool { return c.SparkEdit },
 		`{"capabilities":{"experimental":{"sparkEdit":false}}}`:                            func(c *Client) bool { return !c.SparkEdit },

@@ -62,7 +62,7 @@ var actions = []action{
 	{
 		title: "Edit with spark", kind: kindRewrite, command: cmdEdit, model: true,
 		offered: func(s *Server, at place) (bool, string) {
-			if s.client.SparkEdit { // the shell asks for the instruction
+			if s.client.SparkInput { // the shell asks for the instruction
 				return true, ""
 			}
 			if _, ok := commentIn(at); ok {
@@ -95,14 +95,14 @@ var actions = []action{
 	{
 		title: "Redirect spark", kind: kindRewrite, command: cmdSteer, model: true,
 		offered: func(s *Server, at place) (bool, string) {
-			return s.streaming(at.doc.URI) && (s.client.SparkEdit || commentFor(at.doc, nil).doc != nil), ""
+			return s.streaming(at.doc.URI) && (s.client.SparkInput || commentFor(at.doc, nil).doc != nil), ""
 		},
 	},
 	{
 		title: "Delegate with spark", kind: kindRewrite, command: cmdDelegate, model: true,
 		offered: func(s *Server, at place) (bool, string) {
 			_, ok := commentIn(at)
-			return ok || s.client.SparkEdit, ""
+			return ok || s.client.SparkInput, ""
 		},
 	},
 	{
@@ -165,23 +165,59 @@ func (s *Server) actionKinds() []protocol.CodeActionKind {
 	return kinds
 }
 
-// codeAction lists what can be done at a selection. It looks at nothing but the document and the settings.
+// codeAction lists what can be done at a selection.
 func (s *Server) codeAction(_ context.Context, snap *lsp.Snapshot, p *protocol.CodeActionParams) (any, error) {
 	list := []protocol.CommandOrCodeAction{}
 	doc, ok := snap.Get(string(p.TextDocument.URI))
-	if !ok || !s.optionsFor(doc).Enabled {
+	if !ok {
 		return list, nil
 	}
-	at := place{doc: doc, diagnostics: p.Context.Diagnostics}
-	at.start, at.end = doc.RangeToOffsets(p.Range)
-	menu := append(slices.Clone(actions), s.userActions(doc)...)
-	for _, a := range menu {
-		if !wanted(a.kind, p.Context.Only) {
+	for _, e := range s.menu(doc, p.Range, p.Context.Diagnostics, p.Context.Only) {
+		switch {
+		case !e.offered && !s.client.CodeActionDisabled:
+		case s.client.CodeActionLiterals:
+			ca := &protocol.CodeAction{Title: e.command.Title, Kind: &e.kind, Diagnostics: e.diagnostics}
+			if e.offered {
+				ca.Command = e.command
+			} else {
+				ca.Disabled = protocol.CodeActionDisabled{Reason: e.reason}
+			}
+			if s.client.CodeActionTagLLM && e.model {
+				ca.Tags = []protocol.CodeActionTag{protocol.CodeActionTagLLMGenerated}
+			}
+			list = append(list, ca)
+		case e.offered:
+			list = append(list, &e.command)
+		}
+	}
+	return list, nil
+}
+
+// entry is one entry of the menu as it is shown.
+type entry struct {
+	action
+	choice
+	command protocol.Command
+	offered bool
+	reason  string // why it is not
+}
+
+// menu is what can be done at a selection, and what cannot, where there is a reason for it. It looks at nothing but the
+// document and the settings.
+func (s *Server) menu(doc *lsp.Document, r protocol.Range, diagnostics []protocol.Diagnostic, only []protocol.CodeActionKind) []entry {
+	if !s.optionsFor(doc).Enabled {
+		return nil
+	}
+	at := place{doc: doc, diagnostics: diagnostics}
+	at.start, at.end = doc.RangeToOffsets(r)
+	var list []entry
+	for _, a := range append(slices.Clone(actions), s.userActions(doc)...) {
+		if !wanted(a.kind, only) {
 			continue
 		}
-		entries := []choice{{title: a.title}}
+		choices := []choice{{title: a.title}}
 		if a.choices != nil {
-			entries = a.choices(s, at)
+			choices = a.choices(s, at)
 		}
 		offered, reason := true, ""
 		if a.offered != nil {
@@ -190,33 +226,14 @@ func (s *Server) codeAction(_ context.Context, snap *lsp.Snapshot, p *protocol.C
 		if offered && a.model && !s.hasModel(session.Edit) {
 			offered, reason = false, "the embedded engine follows no instructions; 'spark-lsp login' stores a key for a model that does"
 		}
-		if !offered && (reason == "" || !s.client.CodeActionDisabled) {
+		if !offered && reason == "" {
 			continue
 		}
-		for _, c := range entries {
-			cmd, err := a.commandFor(c, doc, p.Range)
-			if err != nil {
-				return nil, err
-			}
-			if !s.client.CodeActionLiterals {
-				if offered {
-					list = append(list, &cmd)
-				}
-				continue
-			}
-			ca := &protocol.CodeAction{Title: c.title, Kind: &a.kind, Diagnostics: c.diagnostics}
-			if offered {
-				ca.Command = cmd
-			} else {
-				ca.Disabled = protocol.CodeActionDisabled{Reason: reason}
-			}
-			if s.client.CodeActionTagLLM && a.model {
-				ca.Tags = []protocol.CodeActionTag{protocol.CodeActionTagLLMGenerated}
-			}
-			list = append(list, ca)
+		for _, c := range choices {
+			list = append(list, entry{action: a, choice: c, command: a.commandFor(c, doc, r), offered: offered, reason: reason})
 		}
 	}
-	return list, nil
+	return list
 }
 
 // wanted reports whether a kind is asked for: kinds are a tree, and "refactor" asks for "refactor.rewrite" too.
@@ -230,7 +247,7 @@ func wanted(kind protocol.CodeActionKind, only []protocol.CodeActionKind) bool {
 }
 
 // commandFor is what a menu's entry runs.
-func (a action) commandFor(c choice, doc *lsp.Document, r protocol.Range) (protocol.Command, error) {
+func (a action) commandFor(c choice, doc *lsp.Document, r protocol.Range) protocol.Command {
 	var arg any = editArgument{URI: doc.URI, Range: &r}
 	command := a.command
 	if a.name != "" {
@@ -238,7 +255,7 @@ func (a action) commandFor(c choice, doc *lsp.Document, r protocol.Range) (proto
 	}
 	raw, err := json.Marshal(arg)
 	if err != nil {
-		return protocol.Command{}, err
+		panic(err) // strings and numbers always marshal
 	}
-	return protocol.Command{Title: c.title, Command: command, Arguments: []protocol.LSPAny{protocol.LSPAny(raw)}}, nil
+	return protocol.Command{Title: c.title, Command: command, Arguments: []protocol.LSPAny{protocol.LSPAny(raw)}}
 }

@@ -63,10 +63,16 @@ func (r *editReport) blank() bool { return !r.said }
 // pace is "12 lines, 340 tokens, 900 tok/s, first edit after 0.31 s". Until the endpoint has counted, a token is taken
 // for four bytes.
 func (r *editReport) pace() string {
+	words, _ := r.measure()
+	return words
+}
+
+// measure is pace, and of it the rate as "900 tok/s": "" when too little was written to tell.
+func (r *editReport) measure() (words, rate string) {
 	if r.shown != "" {
-		return r.shown
+		return r.shown, ""
 	}
-	words := counted(r.lines, "line", "lines")
+	words = counted(r.lines, "line", "lines")
 	tokens, about := r.tokens, ""
 	if tokens == 0 {
 		tokens, about = r.bytes/4, "about "
@@ -75,16 +81,23 @@ func (r *editReport) pace() string {
 		words += ", " + about + counted(tokens, "token", "tokens")
 	}
 	if since := time.Since(r.began) - r.first; since > rateAfter && tokens > 0 {
-		words += fmt.Sprintf(", %s%.0f tok/s", about, float64(tokens)/since.Seconds())
+		rate = fmt.Sprintf("%.0f tok/s", float64(tokens)/since.Seconds())
+		words += ", " + about + rate
 	}
 	if landed := r.e.landed.Load(); landed > 0 {
 		words += fmt.Sprintf(", first edit after %.2f s", time.Unix(0, landed).Sub(r.began).Seconds())
 	}
-	return words
+	return words, rate
 }
 
 // rateAfter is how long a model must have written for tokens a second to mean anything.
 const rateAfter = 50 * time.Millisecond
+
+// ending is how the latest edit ended, for the status.
+type ending struct {
+	word string // the last one about it
+	rate string // see measure
+}
 
 // outcome is how an edit ended.
 type outcome struct {
@@ -99,7 +112,8 @@ type outcome struct {
 
 // done ends the progress, and shows a message where the user must know more than that it is over.
 func (r *editReport) done(o outcome) {
-	word := "done, " + r.pace()
+	word, rate := r.measure()
+	word = "done, " + word
 	var warn string
 	kept := "; what was written is kept"
 	if !o.wrote {
@@ -135,6 +149,9 @@ func (r *editReport) done(o outcome) {
 		warn += ". The code actions offer the rest, another try, and to take it back"
 	}
 	r.progress.end(word)
+	r.s.mu.Lock()
+	r.s.ended = ending{word, rate}
+	r.s.mu.Unlock()
 	r.s.shellEnd(r.progress.e, o, word)
 	if warn != "" {
 		r.s.say(protocol.MessageTypeWarning, "spark-lsp: %s", warn)

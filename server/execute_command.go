@@ -14,6 +14,7 @@ import (
 
 // The commands of the contract. Extension commands are spark.*: an id may be registered once per editor.
 const (
+	cmdInstruct  = "spark-lsp.instruct"
 	cmdEdit      = "spark-lsp.edit"
 	cmdAction    = "spark-lsp.action"
 	cmdComplete  = "spark-lsp.complete"
@@ -32,7 +33,7 @@ const (
 	cmdDidAccept = "spark-lsp.didAccept"
 )
 
-// commands is every command that is advertised. Each answers at once, since Emacs waits for the answer with
+// commands is every command but spark-lsp.instruct, which means one of them. Each answers at once, since Emacs waits for the answer with
 // everything, and each copes with no arguments at all, since Helix's and Zed's command pickers send none.
 var commands = map[string]func(s *Server, snap *lsp.Snapshot, arg json.RawMessage) (any, error){
 	cmdEdit:      (*Server).editCommand,
@@ -54,7 +55,7 @@ var commands = map[string]func(s *Server, snap *lsp.Snapshot, arg json.RawMessag
 }
 
 func commandNames() []string {
-	var names []string
+	names := []string{cmdInstruct}
 	for name := range commands {
 		names = append(names, name)
 	}
@@ -63,13 +64,24 @@ func commandNames() []string {
 }
 
 func (s *Server) executeCommand(_ context.Context, snap *lsp.Snapshot, p *protocol.ExecuteCommandParams) (any, error) {
-	run, ok := commands[p.Command]
+	command := p.Command
+	var arg json.RawMessage
+	if len(p.Arguments) > 0 {
+		arg = slices.Clone(json.RawMessage(p.Arguments[0])) // it may wait for words
+	}
+	byKey := command == cmdInstruct
+	if byKey {
+		var err error
+		if command, arg, err = s.instructed(snap, arg); err != nil {
+			return nil, err
+		}
+	}
+	run, ok := commands[command]
 	if !ok {
 		return nil, invalidParams("unknown command %q", p.Command)
 	}
-	var arg json.RawMessage
-	if len(p.Arguments) > 0 {
-		arg = json.RawMessage(p.Arguments[0])
+	if (byKey || command != cmdRetry) && s.askForWords(snap, command, arg) {
+		return nil, nil
 	}
 	return run(s, snap, arg)
 }

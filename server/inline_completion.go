@@ -30,8 +30,8 @@ type inlineCompletionParams struct {
 func (s *Server) inlineCompletion(ctx context.Context, snap *lsp.Snapshot, p *inlineCompletionParams) (any, error) {
 	list := &protocol.InlineCompletionList{Items: []protocol.InlineCompletionItem{}}
 	doc, ok := snap.Get(string(p.TextDocument.URI))
-	if !ok {
-		return list, nil
+	if !ok || s.profile().Name == "spark" && s.streaming(doc.URI) {
+		return list, nil // VS Code asks after each piece of an edit that it applies, wherever the cursor is
 	}
 	asked := automatic
 	if s.invoked(p.Context.TriggerKind) {

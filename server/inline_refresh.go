@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+
+	"go.lsp.dev/protocol"
 )
 
 // methodInlineCompletionRefresh tells a shell that announces it (see lsp.Client.InlineCompletionRefresh) to ask again:
@@ -11,6 +13,8 @@ const methodInlineCompletionRefresh = "spark/inlineCompletion/refresh"
 type inlineCompletionRefresh struct {
 	URI     string `json:"uri"`
 	Version int32  `json:"version"` // of the document as we know it; on any other the shell does nothing
+	// Position is where the suggestion was asked for. With the cursor elsewhere it is not on the screen any more.
+	Position protocol.Position `json:"position"`
 }
 
 // nudgeLocked tells the shell that more has come of the suggestion it shows than it was given: an answer that was slow
@@ -24,7 +28,7 @@ func (g *suggester) nudgeLocked(sg *suggestion) {
 	if _, a := sg.alive(g.doc, g.newest.cursor); a != live {
 		return
 	}
-	refresh := inlineCompletionRefresh{g.doc.URI, g.doc.Told}
+	refresh := inlineCompletionRefresh{g.doc.URI, g.doc.Told, g.doc.OffsetToPosition(g.newest.cursor)}
 	s.start(func(ctx context.Context) {
 		_ = s.client.Notify(ctx, methodInlineCompletionRefresh, refresh) // a connection that has ended needs no more words
 	})

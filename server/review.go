@@ -18,14 +18,16 @@ import (
 )
 
 // reviewArgument names an ended edit: by number, or the latest one of a document, or, with neither, the latest of
-// all. Hunk counts from 0 in the order of the document; without it the whole edit is meant.
+// all. Hunk counts from 0 in the order of the document; without it the whole edit is meant. Position stands for the edit and
+// its hunk that are there.
 type reviewArgument struct {
 	ID    int             `json:"id,omitempty"`
 	URI   string          `json:"uri,omitempty"`
 	Range *protocol.Range `json:"range,omitempty"` // of the menu; not looked at
 	Hunk  *int            `json:"hunk,omitempty"`
 
-	Instruction string `json:"instruction,omitempty"` // retry: what shall be different
+	Position    *protocol.Position `json:"position,omitempty"`
+	Instruction string             `json:"instruction,omitempty"` // retry: what shall be different
 }
 
 // reviewed finds the edit that a review command means, or tells the user that there is none.
@@ -33,11 +35,20 @@ func (s *Server) reviewed(snap *lsp.Snapshot, command string, arg json.RawMessag
 	var a reviewArgument
 	if len(arg) > 0 {
 		if err := lsp.DecodeParams(arg, &a); err != nil {
-			return nil, nil, 0, invalidParams("%s: the argument is {id?, uri?, hunk?}: %v", command, err)
+			return nil, nil, 0, invalidParams("%s: the argument is {id?, uri?, hunk?, position?}: %v", command, err)
 		}
 	}
 	if doc, ok := snap.Get(a.URI); ok {
 		a.URI = doc.URI
+		if a.Position != nil {
+			at := doc.PositionToOffset(*a.Position)
+			e, n := s.hunkAt(place{doc: doc, start: at, end: at})
+			if e == nil {
+				s.say(protocol.MessageTypeInfo, "spark-lsp: there is no change at the cursor")
+				return nil, nil, 0, nil
+			}
+			a.ID, a.Hunk = e.id, &n
+		}
 	}
 	var in *document
 	var found *edit

@@ -101,6 +101,7 @@ type Server struct {
 	docs       map[string]*document // by URI as the editor opened them; only open documents
 	edits      map[int]*edit        // running edits by number
 	lastEdit   int
+	ended      ending                    // how the latest edit ended
 	roots      []string                  // workspace folders as paths
 	indexed    map[string][]string       // by root: the names under which the embedded engine knows its files
 	rules      map[string]*privacy.Rules // by directory

@@ -35,7 +35,9 @@ type status struct {
 
 	Completions counts `json:"completions"` // in this process
 
-	Summary string `json:"summary"` // all of it that a person wants to know, in one line
+	Label    string `json:"label"`              // who answers, and how fast the latest edit was, for a status bar
+	LastEdit string `json:"lastEdit,omitempty"` // how the latest edit ended, in words
+	Summary  string `json:"summary"`            // all of the others that a person wants to know, in one line
 }
 
 // limits are the endpoint's own counts; what it has not said is left out.
@@ -111,12 +113,17 @@ func (s *Server) status() status {
 	st.Tokens, st.Models = s.usage.today()
 	st.Completions = s.tally.now()
 	s.mu.Lock()
-	st.Editing, st.Edits = len(s.edits), []runningEdit{}
+	st.Editing, st.Edits, st.LastEdit, st.Label = len(s.edits), []runningEdit{}, s.ended.word, s.ended.rate
 	for id, e := range s.edits {
 		st.Edits = append(st.Edits, runningEdit{ID: id, URI: e.uri})
 	}
 	s.mu.Unlock()
 	slices.SortFunc(st.Edits, func(a, b runningEdit) int { return a.ID - b.ID })
+	who := st.Model
+	if st.Provider == "offline" {
+		who = "embedded"
+	}
+	st.Label = strings.TrimSpace(who + " " + st.Label)
 	st.Summary = st.summary(s.cfg.Version)
 	return st
 }

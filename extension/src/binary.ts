@@ -58,23 +58,15 @@ async function choose(places: Places): Promise<string> {
   throw new NoServer("the program spark-lsp is not in PATH");
 }
 
-async function runnable(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+function runnable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Whether a version comes before another. A build from a checkout (v0.0.0-DATE-COMMIT) comes before none. */
 export function older(version: string, than: string): boolean {
-  if (/^0\.0\.0-/.test(version)) return false;
-  const numbers = (v: string) => v.split(/[-+]/, 1).flatMap((v) => v.split(".").map(Number));
-  const have = numbers(version);
-  for (const [i, want] of numbers(than).entries()) {
-    const n = have[i] ?? 0;
-    if (n !== want) return !(n > want);
-  }
-  return false;
+  const [numbers = ""] = /^\d+(\.\d+)*/.exec(version) ?? [];
+  return !version.startsWith("0.0.0-") && numbers.localeCompare(than, "en", { numeric: true }) < 0;
 }

@@ -2,8 +2,11 @@
 // of where an edit goes when somebody types meanwhile. That is the server's.
 import * as vscode from "vscode";
 import type { LanguageClient } from "vscode-languageclient/node";
+import type { Range } from "vscode-languageserver-protocol";
 import type { EditDelta, EditHunks } from "./protocol";
 import { oneLine } from "./words";
+
+const streams = (e: EditHunks["edits"][0]) => e.pending !== undefined;
 
 export class Edits implements vscode.Disposable {
   /** By document: what the server wants drawn. */
@@ -29,7 +32,7 @@ export class Edits implements vscode.Disposable {
     this.removed,
     this.pending,
     vscode.window.onDidChangeVisibleTextEditors(() => this.draw()),
-    vscode.window.onDidChangeActiveTextEditor(() => this.tell()),
+    vscode.window.onDidChangeActiveTextEditor(() => this.draw()),
   ];
 
   constructor(private readonly client: LanguageClient) {
@@ -39,23 +42,9 @@ export class Edits implements vscode.Disposable {
     });
     client.onNotification("spark/edit/hunks", (p: EditHunks) => {
       this.drawn.set(this.uri(p.uri), p);
-      for (const e of p.edits) if (e.pending === undefined) this.after.delete(e.id);
+      for (const e of p.edits) if (!streams(e)) this.after.delete(e.id);
       this.draw();
-      this.tell();
     });
-  }
-
-  /** Whether an edit streams into a document. */
-  streaming(document: vscode.TextDocument): boolean {
-    return this.drawn.get(document.uri.toString())?.edits.some((e) => e.pending !== undefined) ?? false;
-  }
-
-  /** The ended edits of a document that wait for the user's word, with their hunks in the server's order. */
-  review(document: vscode.TextDocument | undefined): { id: number; hunks: vscode.Range[] }[] {
-    const edits = this.drawn.get(document?.uri.toString() ?? "")?.edits ?? [];
-    return edits
-      .filter((e) => e.pending === undefined)
-      .map((e) => ({ id: e.id, hunks: e.hunks.map((h) => this.range(h.range)) }));
   }
 
   /** Applies one piece, if the document is what the piece is for. */
@@ -82,42 +71,37 @@ export class Edits implements vscode.Disposable {
     return applied;
   }
 
+  /** Draws in all editors, and sets what keybindings and menus look at. */
   private draw(): void {
     for (const editor of vscode.window.visibleTextEditors) {
       const drawn = this.drawn.get(editor.document.uri.toString());
       // Of another version than the one on screen: VS Code moves what is drawn, and the server has more to say.
       if (drawn === undefined || (drawn.version !== editor.document.version && drawn.edits.length > 0)) continue;
       const changes = drawn.edits.flatMap((e) => e.hunks).flatMap((h) => h.changes);
-      const ranges = (of: EditHunks["edits"][0]["pending"][]) =>
-        of.flatMap((r) => (r === undefined ? [] : [this.range(r)])).filter((r) => !r.isEmpty);
+      const ranges = (of: Range[]) => of.map((r) => this.range(r)).filter((r) => !r.isEmpty);
       editor.setDecorations(this.written, ranges(changes.map((c) => c.range)));
-      editor.setDecorations(this.pending, ranges(drawn.edits.map((e) => e.pending)));
-      const gone = changes.filter((c) => c.removed.trim() !== "");
-      editor.setDecorations(
-        this.removed,
-        gone.map(({ range, removed }) => {
+      editor.setDecorations(this.pending, ranges(drawn.edits.flatMap((e) => e.pending ?? [])));
+      const gone = changes
+        .filter((c) => c.removed.trim() !== "")
+        .map(({ range, removed }) => {
           const { start } = this.range(range);
           const hoverMessage = new vscode.MarkdownString().appendCodeblock(removed, editor.document.languageId);
           const renderOptions = { before: { contentText: oneLine(removed, 60) } };
           return { range: new vscode.Range(start, start), renderOptions, hoverMessage };
-        }),
-      );
+        });
+      editor.setDecorations(this.removed, gone);
     }
-  }
-
-  /** Sets what keybindings and menus look at. */
-  private tell(): void {
-    const document = vscode.window.activeTextEditor?.document;
-    const streaming = document !== undefined && this.streaming(document);
-    void vscode.commands.executeCommand("setContext", "spark.streaming", streaming);
-    void vscode.commands.executeCommand("setContext", "spark.review", this.review(document).length > 0);
+    const here = this.drawn.get(vscode.window.activeTextEditor?.document.uri.toString() ?? "")?.edits ?? [];
+    const set = (key: string, value: boolean) => void vscode.commands.executeCommand("setContext", key, value);
+    set("spark.streaming", here.some(streams));
+    set("spark.review", !here.every(streams));
   }
 
   private uri(protocol: string): string {
     return this.client.protocol2CodeConverter.asUri(protocol).toString();
   }
 
-  private range(r: EditDelta["edits"][0]["range"]): vscode.Range {
+  private range(r: Range): vscode.Range {
     return this.client.protocol2CodeConverter.asRange(r);
   }
 
@@ -126,7 +110,6 @@ export class Edits implements vscode.Disposable {
     for (const p of this.drawn.values()) p.edits = [];
     this.draw();
     this.drawn.clear();
-    this.tell();
   }
 
   dispose(): void {

@@ -2,14 +2,13 @@
 // extension that anybody can install may not use.
 import * as vscode from "vscode";
 import type { LanguageClient } from "vscode-languageclient/node";
-import type { Edits } from "./edits";
 import type { NextEdit } from "./protocol";
 import { oneLine } from "./words";
 
 export class NextEdits implements vscode.Disposable {
   private shown: { edit: NextEdit; range: vscode.Range; document: vscode.TextDocument } | undefined;
-  private asking = false;
-  private again = false;
+  /** The latest question; what an older one brings is not looked at. */
+  private asked = new vscode.CancellationTokenSource();
 
   private readonly removed = vscode.window.createTextEditorDecorationType({
     textDecoration: "line-through",
@@ -25,61 +24,40 @@ export class NextEdits implements vscode.Disposable {
   private readonly hint = vscode.window.createTextEditorDecorationType({
     after: { margin: "0 0 0 2em", color: new vscode.ThemeColor("editorCodeLens.foreground") },
   });
-  private readonly disposables = [
-    this.removed,
-    this.added,
-    this.hint,
-    vscode.window.onDidChangeTextEditorSelection(() => this.draw()),
-    vscode.window.onDidChangeActiveTextEditor(() => this.renew()),
-  ];
+  private readonly disposables: vscode.Disposable[];
 
-  constructor(
-    private readonly client: LanguageClient,
-    private readonly edits: Edits,
-  ) {}
-
-  /** The server knows of a change of a document. */
-  changed(document: vscode.TextDocument): void {
-    if (document === vscode.window.activeTextEditor?.document) this.renew();
+  constructor(private readonly client: LanguageClient) {
+    this.disposables = [
+      this.removed,
+      this.added,
+      this.hint,
+      vscode.window.onDidChangeTextEditorSelection(() => this.draw()),
+      vscode.window.onDidChangeActiveTextEditor(() => this.renew()),
+      client.getFeature("textDocument/didChange").onNotificationSent(() => this.renew()),
+      vscode.commands.registerCommand("spark.acceptNextEdit", () => this.accept()),
+      vscode.commands.registerCommand("spark.dismissNextEdit", () => this.dismiss()),
+    ];
   }
 
-  private renew(): void {
+  /** Asks for the next edit of the document in front. */
+  private async renew(): Promise<void> {
     this.show(undefined);
-    void this.ask();
-  }
-
-  /** Asks for the next edit of the document in front. One question at a time: what changed meanwhile is one more. */
-  private async ask(): Promise<void> {
-    if (this.asking) {
-      this.again = true;
-      return;
-    }
-    this.asking = true;
-    try {
-      do {
-        this.again = false;
-        const editor = vscode.window.activeTextEditor;
-        if (editor === undefined || !this.client.isRunning() || this.edits.streaming(editor.document)) continue;
-        const { document } = editor;
-        const params = {
-          textDocument: { uri: this.client.code2ProtocolConverter.asUri(document.uri), version: document.version },
-          position: this.client.code2ProtocolConverter.asPosition(editor.selection.active),
-        };
-        const answer = await this.client
-          .sendRequest<{ edits: NextEdit[] }>("spark/nextEdit", params)
-          .catch(() => undefined);
-        const edit = answer?.edits[0];
-        if (edit === undefined || edit.textDocument.version !== document.version) continue;
-        if (document !== vscode.window.activeTextEditor?.document) continue;
-        this.show({ edit, document, range: this.client.protocol2CodeConverter.asRange(edit.range) });
-      } while (this.again);
-    } finally {
-      this.asking = false;
-    }
+    this.asked.cancel();
+    this.asked = new vscode.CancellationTokenSource();
+    const { token } = this.asked;
+    const document = vscode.window.activeTextEditor?.document;
+    if (document === undefined || !this.client.isRunning()) return;
+    const textDocument = this.client.code2ProtocolConverter.asVersionedTextDocumentIdentifier(document);
+    const answer = await this.client
+      .sendRequest<{ edits: NextEdit[] }>("spark/nextEdit", { textDocument }, token)
+      .catch(() => undefined);
+    const edit = answer?.edits[0];
+    if (edit === undefined || token.isCancellationRequested || edit.textDocument.version !== document.version) return;
+    this.show({ edit, document, range: this.client.protocol2CodeConverter.asRange(edit.range) });
   }
 
   /** Tab: the cursor goes there first, so that nobody accepts what they have not seen; then the edit is made. */
-  async accept(): Promise<void> {
+  private async accept(): Promise<void> {
     const editor = vscode.window.activeTextEditor;
     const shown = this.shown;
     if (editor === undefined || shown === undefined || shown.document !== editor.document) return;
@@ -96,7 +74,7 @@ export class NextEdits implements vscode.Disposable {
   }
 
   /** Esc: this edit is not offered again. */
-  async dismiss(): Promise<void> {
+  private async dismiss(): Promise<void> {
     const item = this.shown?.edit;
     this.show(undefined);
     if (item !== undefined) await this.client.sendNotification("spark/nextEdit/didReject", { item });
@@ -111,30 +89,25 @@ export class NextEdits implements vscode.Disposable {
 
   private draw(): void {
     for (const editor of vscode.window.visibleTextEditors) {
-      const shown = this.shown?.document === editor.document ? this.shown : undefined;
-      if (shown === undefined) {
-        for (const type of [this.removed, this.added, this.hint]) editor.setDecorations(type, []);
+      const put = (type: vscode.TextEditorDecorationType, range?: vscode.Range, contentText?: string) => {
+        const renderOptions = contentText ? { after: { contentText } } : {};
+        editor.setDecorations(type, range ? [{ range, renderOptions }] : []);
+      };
+      if (this.shown?.document !== editor.document) {
+        for (const type of [this.removed, this.added, this.hint]) put(type);
         continue;
       }
-      const { document, range, edit } = shown;
-      editor.setDecorations(
-        this.removed,
-        [range].filter((r) => !r.isEmpty),
-      );
-      const after = { contentText: oneLine(edit.text) };
-      editor.setDecorations(this.added, [{ range: new vscode.Range(range.end, range.end), renderOptions: { after } }]);
-      const cursor = editor.selection.active.line;
-      const eol = document.lineAt(cursor).range.end;
-      const tab = { contentText: `⇥ next edit: line ${range.start.line + 1}` };
-      const away = cursor !== range.start.line;
-      editor.setDecorations(
-        this.hint,
-        away ? [{ range: new vscode.Range(eol, eol), renderOptions: { after: tab } }] : [],
-      );
+      const { range, edit } = this.shown;
+      put(this.removed, range.isEmpty ? undefined : range);
+      put(this.added, new vscode.Range(range.end, range.end), oneLine(edit.text));
+      const cursor = editor.document.lineAt(editor.selection.active);
+      const eol = cursor.lineNumber === range.start.line ? undefined : cursor.range.end;
+      put(this.hint, eol && new vscode.Range(eol, eol), `⇥ next edit: line ${range.start.line + 1}`);
     }
   }
 
   dispose(): void {
+    this.asked.cancel();
     this.show(undefined);
     for (const d of this.disposables) d.dispose();
   }

@@ -1,5 +1,5 @@
 // What spark-lsp adds to LSP, as docs/extensions.md has it: as much of it as the shell looks at.
-import type { Command, Range, TextEdit } from "vscode-languageserver-protocol";
+import type { Command, Position, Range, TextEdit } from "vscode-languageserver-protocol";
 
 export interface EditDelta {
   id: number;
@@ -9,21 +9,21 @@ export interface EditDelta {
   edits: TextEdit[];
 }
 
-export interface EditEnd {
-  status: string;
-  message?: string;
-}
-
 export interface EditHunks {
   uri: string;
   version: number;
-  edits: {
-    id: number;
-    hunks: { range: Range; changes: { range: Range; removed: string }[] }[];
-    /** While it streams: what it has yet to speak of. */
-    pending?: Range;
-  }[];
+  /** While an edit streams, pending is what it has yet to speak of. */
+  edits: { id: number; hunks: { changes: { range: Range; removed: string }[] }[]; pending?: Range }[];
 }
+
+export interface Input {
+  title: string;
+  placeholder: string;
+  empty?: string;
+  actions?: string[];
+}
+
+export type Answer = { instruction: string } | { action: number };
 
 export interface NextEdit {
   text: string;
@@ -32,10 +32,16 @@ export interface NextEdit {
   command: Command;
 }
 
+export interface Refresh {
+  uri: string;
+  version: number;
+  position: Position;
+}
+
 export interface Status {
-  provider: string;
-  model?: string;
   state: "ok" | "queued" | "limited" | "degraded" | "offline" | "ready" | "paused" | "disabled";
   editing: number;
+  label: string;
+  lastEdit?: string;
   summary: string;
 }

@@ -8,10 +8,9 @@ export interface Inspected {
 }
 
 /** The keys of the server's settings, without "spark.", from the manifest. What is under "server" is the shell's. */
-export function serverKeys(manifest: { contributes?: { configuration?: unknown } }): string[] {
-  return [manifest.contributes?.configuration]
-    .flat()
-    .flatMap((section) => Object.keys((section as { properties?: object } | undefined)?.properties ?? {}))
+export function serverKeys(manifest: { contributes?: { configuration?: { properties?: object }[] } }): string[] {
+  return (manifest.contributes?.configuration ?? [])
+    .flatMap((section) => Object.keys(section.properties ?? {}))
     .filter((key) => key.startsWith("spark.") && !key.startsWith("spark.server."))
     .map((key) => key.slice("spark.".length));
 }
@@ -22,18 +21,9 @@ export function serverKeys(manifest: { contributes?: { configuration?: unknown }
  * it was told before. A workspace that is not trusted has no say.
  */
 export function explicit(keys: string[], inspect: (key: string) => Inspected | undefined, trusted: boolean): object {
-  const root: Record<string, unknown> = {};
-  for (const key of keys) {
-    const found = inspect(key);
+  const value = (found: Inspected | undefined) => {
     const byWorkspace = trusted ? (found?.workspaceFolderValue ?? found?.workspaceValue) : undefined;
-    const path = key.split(".");
-    const last = path.pop() ?? "";
-    let at = root;
-    for (const level of path) {
-      at[level] ??= {};
-      at = at[level] as Record<string, unknown>;
-    }
-    at[last] = byWorkspace ?? found?.globalValue ?? null;
-  }
-  return root;
+    return byWorkspace ?? found?.globalValue ?? null;
+  };
+  return Object.fromEntries(keys.map((key) => [key, value(inspect(key))]));
 }

@@ -1,5 +1,5 @@
 // What the shell says and offers, as text. Knows nothing of VS Code.
-import type { Status } from "./protocol";
+import type { Answer, Input, Status } from "./protocol";
 
 const icons: Record<Status["state"], string> = {
   ok: "zap",
@@ -13,29 +13,29 @@ const icons: Record<Status["state"], string> = {
 };
 
 /** The status bar item: who serves and how fast the last edit was, and the whole story. */
-export function statusItem(s: Status | undefined, last: string): { text: string; tooltip: string } {
+export function statusItem(s: Status | undefined): { text: string; tooltip: string } {
   if (s === undefined) return { text: "$(zap) spark", tooltip: "spark-lsp is not running" };
-  const name = s.provider === "offline" ? "embedded" : (s.model ?? s.provider);
   const icon = s.editing > 0 ? "sync~spin" : icons[s.state];
-  const speed = /[\d.]+ tok\/s/.exec(last)?.[0] ?? "";
-  return { text: `$(${icon}) ${name} ${speed}`.trim(), tooltip: last ? `${s.summary}\nLast edit: ${last}` : s.summary };
+  return { text: `$(${icon}) ${s.label}`, tooltip: s.summary + (s.lastEdit ? `\nLast edit: ${s.lastEdit}` : "") };
 }
 
 export interface Choice {
   label: string;
-  kind: "typed" | "history" | "action";
+  icon: "zap" | "history" | "lightbulb";
+  answer: Answer;
 }
 
 /**
- * What the instruction's input offers: the words as typed (or what none mean), what was asked before, and the server's
- * actions. Each keeps its place in the list while one types: VS Code tells the chosen one by its number, and a list
- * that is renewed while the key travels would make that another one.
+ * What the input offers: the words as typed (or what none mean), what was asked before, and the server's actions. Each
+ * keeps its place in the list while one types: VS Code tells the chosen one by its number, and a list that is renewed
+ * while the key travels would make that another one.
  */
-export function choices(typed: string, none: string, history: string[], actions: string[]): Choice[] {
+export function choices(typed: string, input: Input, history: string[]): Choice[] {
+  const instruction = typed.trim();
   return [
-    { label: typed.trim() || none, kind: "typed" },
-    ...history.map((label) => ({ label, kind: "history" as const })),
-    ...actions.map((label) => ({ label, kind: "action" as const })),
+    { label: instruction || (input.empty ?? "…"), icon: "zap", answer: { instruction } },
+    ...history.map((label): Choice => ({ label, icon: "history", answer: { instruction: label } })),
+    ...(input.actions ?? []).map((label, action): Choice => ({ label, icon: "lightbulb", answer: { action } })),
   ];
 }
 

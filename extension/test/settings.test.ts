@@ -23,13 +23,15 @@ test("only what somebody has set is told; a default is null, since it must not w
   const told = (trusted: boolean) => explicit(Object.keys(set), (key) => set[key], trusted);
   assert.deepEqual(told(true), {
     model: "mine",
-    completion: { maxTokens: null, automatic: "off" },
+    "completion.maxTokens": null,
+    "completion.automatic": "off",
     delivery: "live",
     enabled: false,
   });
   assert.deepEqual(told(false), {
     model: "mine",
-    completion: { maxTokens: null, automatic: "ask" },
+    "completion.maxTokens": null,
+    "completion.automatic": "ask",
     delivery: "auto",
     enabled: false,
   });

@@ -1,39 +1,35 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Status } from "../src/protocol";
+import type { Input, Status } from "../src/protocol";
 import { choices, oneLine, remember, statusItem } from "../src/words";
 
-const status: Status = { provider: "openai", model: "sol", state: "ok", editing: 0, summary: "spark-lsp 1: sol, ok" };
+const status: Status = { state: "ok", editing: 0, label: "sol 900 tok/s", summary: "spark-lsp 1: sol, ok" };
 
-test("the status bar says who serves, and how fast the last edit was", () => {
-  const cases: [Status | undefined, string, string, string][] = [
-    [undefined, "", "$(zap) spark", "spark-lsp is not running"],
-    [status, "", "$(zap) sol", status.summary],
-    [{ ...status, editing: 1 }, "", "$(sync~spin) sol", status.summary],
-    [
-      status,
-      "done, 12 lines, 900 tok/s",
-      "$(zap) sol 900 tok/s",
-      `${status.summary}\nLast edit: done, 12 lines, 900 tok/s`,
-    ],
-    [{ ...status, state: "limited" }, "", "$(watch) sol", status.summary],
-    [{ ...status, state: "offline" }, "stopped", "$(debug-disconnect) sol", `${status.summary}\nLast edit: stopped`],
-    [{ ...status, provider: "offline", state: "ready" }, "", "$(zap) embedded", status.summary],
-    [{ ...status, state: "paused" }, "", "$(debug-pause) sol", status.summary],
+test("the status bar says how things stand, and its tooltip the rest", () => {
+  const cases: [Status | undefined, string, string][] = [
+    [undefined, "$(zap) spark", "spark-lsp is not running"],
+    [status, "$(zap) sol 900 tok/s", status.summary],
+    [{ ...status, lastEdit: "done, 12 lines" }, "$(zap) sol 900 tok/s", `${status.summary}\nLast edit: done, 12 lines`],
+    [{ ...status, editing: 1 }, "$(sync~spin) sol 900 tok/s", status.summary],
+    [{ ...status, state: "limited" }, "$(watch) sol 900 tok/s", status.summary],
+    [{ ...status, state: "offline" }, "$(debug-disconnect) sol 900 tok/s", status.summary],
+    [{ ...status, state: "paused", label: "embedded" }, "$(debug-pause) embedded", status.summary],
   ];
-  for (const [s, last, text, tooltip] of cases) assert.deepEqual(statusItem(s, last), { text, tooltip });
+  for (const [s, text, tooltip] of cases) assert.deepEqual(statusItem(s), { text, tooltip });
 });
 
 test("the input offers the words as typed first, then history, then actions, each always at its place", () => {
-  const labels = (typed: string, actions: string[]) =>
-    choices(typed, "just again", ["be louder", "use a map"], actions).map((c) => `${c.kind} ${c.label}`);
-  assert.deepEqual(labels(" ", []), ["typed just again", "history be louder", "history use a map"]);
-  assert.deepEqual(labels(" use a map ", ["Simplify"]), [
-    "typed use a map",
-    "history be louder",
-    "history use a map",
-    "action Simplify",
-  ]);
+  const input = { title: "Again", placeholder: "", empty: "just again", actions: ["Simplify"] };
+  const offered = (typed: string, input: Input) =>
+    choices(typed, input, ["be louder", "use a map"]).map((c) => `${c.icon} ${c.label} ${JSON.stringify(c.answer)}`);
+  const history = [
+    'history be louder {"instruction":"be louder"}',
+    'history use a map {"instruction":"use a map"}',
+    'lightbulb Simplify {"action":0}',
+  ];
+  assert.deepEqual(offered(" ", input), ['zap just again {"instruction":""}', ...history]);
+  assert.deepEqual(offered(" use a map ", input), ['zap use a map {"instruction":"use a map"}', ...history]);
+  assert.equal(offered("", { title: "", placeholder: "" })[0], 'zap … {"instruction":""}');
 });
 
 test("history: the latest first, each once, fifty of them", () => {
