@@ -149,12 +149,16 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		}()
 	}
 	var failure error
+	reason := session.Complete
 	asked := time.Now()
 	var first time.Time
 	for ev, err := range s.answerOf(ctx, model, req, own) {
 		if err != nil {
 			failure = err
 			break
+		}
+		if ev.Kind == session.Done {
+			reason = ev.Reason
 		}
 		if ev.Kind != session.Delta {
 			cutter.ready()
@@ -170,7 +174,7 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		g.heard(sg, len(ev.Text), first.Sub(asked))
 		if cutter.push(ev.Text) {
 			// Said before the loop is left: that abandons the rest of the answer, which takes a moment.
-			s.conclude(ctx, g, sg, doc, cutter, deleted, nil)
+			s.conclude(ctx, g, sg, doc, cutter, deleted, session.Complete, nil)
 			return
 		}
 		lines, ok := cutter.lines()
@@ -191,12 +195,21 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 			}
 		}
 	}
-	s.conclude(ctx, g, sg, doc, cutter, deleted, failure)
+	s.conclude(ctx, g, sg, doc, cutter, deleted, reason, failure)
 }
 
-// conclude makes of a response what will be suggested: nothing more comes.
-func (s *Server) conclude(ctx context.Context, g *suggester, sg *suggestion, doc *lsp.Document, cutter *cutter, deleted *removal, failure error) {
+// conclude makes of a response what will be suggested: nothing more comes. Of one that did not come to its own end only
+// whole lines are suggested; a single long line that was cut by our bound is better than nothing, what was left of one
+// when the connection dropped is not.
+func (s *Server) conclude(ctx context.Context, g *suggester, sg *suggestion, doc *lsp.Document, cutter *cutter, deleted *removal, reason session.Reason, failure error) {
 	item := cutter.whole()
+	if failure != nil || reason != session.Complete {
+		if lines, ok := cutter.lines(); ok {
+			item = lines
+		} else if failure != nil {
+			item = cutter.suggestion("")
+		}
+	}
 	if deleted.undoneBy(item) {
 		s.log.Debug("completion: would bring back what was just deleted", zap.Int("suggestion", sg.number))
 		item = cutter.suggestion("")
