@@ -8,7 +8,7 @@ import (
 
 type loopbackCmd struct {
 	Addr   string `default:"127.0.0.1:8917" placeholder:"HOST:PORT" help:"Where to listen; port 0 takes a free one."`
-	Script string `placeholder:"FILE" help:"Answers, as a txtar file; without it every request gets a short canned text."`
+	Script string `placeholder:"FILE" help:"Answers, as a txtar file; without it an edit gets comments that repeat what was asked for, slowly enough to watch, stop and redirect."`
 }
 
 func (l *loopbackCmd) Run(ctx context.Context, p process) error {

@@ -13,11 +13,11 @@ import (
 )
 
 // Main runs a server on addr until ctx ends: the command spark-lsp loopback. With a scriptPath the answers
-// come from that file (ParseScript), without from Canned. It writes "listening on URL" to stdout once it is
-// ready, and a line for each request when it has ended, without any text of prompt or answer. Its error is
-// one for a person; nil when ctx has ended.
+// come from that file (ParseScript), without from Rehearse. It writes "listening on URL" to stdout once it is
+// ready, and a line for each request when it has ended, without any text of prompt or answer; to stderr it
+// says how an editor finds it. Its error is one for a person; nil when ctx has ended.
 func Main(ctx context.Context, addr, scriptPath string, stdout, stderr io.Writer) error {
-	respond := Canned
+	respond := Rehearse
 	if scriptPath != "" {
 		data, err := os.ReadFile(scriptPath)
 		if err != nil {
@@ -41,6 +41,7 @@ func Main(ctx context.Context, addr, scriptPath string, stdout, stderr io.Writer
 	err := s.Start(addr)
 	if err == nil {
 		_, err = fmt.Fprintf(stdout, "listening on %s\n", s.URL())
+		_, _ = fmt.Fprintf(stderr, "An editor uses it when started with SPARK_PROVIDER=openai SPARK_BASE_URL=%s; Ctrl-C ends it.\n", s.URL())
 	}
 	mu.Unlock()
 	if err != nil {

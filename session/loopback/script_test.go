@@ -126,6 +126,43 @@ func TestCanned(t *testing.T) {
 	}
 }
 
+func TestRehearsalIsNoNuisance(t *testing.T) {
+	for input, want := range map[string]bool{
+		"f(<|cursor|>)\n":       true,
+		"f()<|cursor|>\nnext\n": false,
+		"f() <|cursor|>":        false,
+	} {
+		if got := inLine(&Exchange{Dialect: Responses, Input: input, parent: &memory{input: "example: a<|cursor|>b"}}); got != want {
+			t.Errorf("%q: %v", input, got)
+		}
+	}
+	if !inLine(&Exchange{Dialect: Infill, Prefix: "f(", Suffix: ")\n"}) || inLine(&Exchange{Dialect: Infill, Prefix: "f()", Suffix: "\n}"}) {
+		t.Error("fill-in-the-middle")
+	}
+}
+
+// TestRehearsal has an edit, what a redirection makes of it, and a file whose comments end.
+func TestRehearsal(t *testing.T) {
+	body := "func f() {\n\ta()\n\n\tb()\n\tc()\n}\n"
+	first := "// loopback 1: do it\nfunc f() {\n\ta()\n\n\tb()\n\t// loopback 2: do it\n\tc()\n}\n"
+	asked := "a.go\n<region>\n" + body + "</region>\n\nInstruction: do it\nand more\n"
+	for _, c := range []struct{ input, before, want string }{
+		{asked, "", first},
+		{"The region reads so:\n<region>\n" + first + "</region>\n\nInstruction: no, so\n", asked, strings.ReplaceAll(first, "do it", "no, so")},
+		{"Do it in another way.\n<region>\n" + first + "</region>\n", asked, first},
+		{"a.css\n<region>\r\nb {}\r\n</region>\r\n\nInstruction: " + strings.Repeat("ä", 60), "", "/* loopback 1: " + strings.Repeat("ä", 48) + "… */\r\nb {}\r\n"},
+		{"a.go\n<region>\n</region>\n\nInstruction: do it\n", "", "// spark loopback model\n"},
+	} {
+		x := &Exchange{Dialect: Responses, Input: c.input}
+		if c.before != "" {
+			x.parent = &memory{input: c.before}
+		}
+		if got := rehearsal(x); got != c.want {
+			t.Errorf("%q:\ngot  %q\nwant %q", c.input, got, c.want)
+		}
+	}
+}
+
 func TestMainServes(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "s.txtar")
 	ok(t, os.WriteFile(script, []byte("-- reply match=secret --\nanswer of the script\n"), 0o600))
