@@ -186,7 +186,16 @@ func (x *examination) endpoint(ctx context.Context, r *settings.Resolved, jobs [
 		x.note("key", "spark-lsp login --base-url "+e.BaseURL, "none: a key goes only to the endpoint that it was stored for, or that its own source names")
 	}
 	way := session.Walk(ctx, cfg)
-	if !x.way(way, e) || x.cmd.Free {
+	if !x.way(way, e) {
+		return
+	}
+	for _, job := range jobs {
+		if cfg.Dialect.FillsIn() && job != settings.Completion {
+			x.note(jobNames[job], fmt.Sprintf("set %s.provider to chat (Ollama and llama.cpp serve it at …/v1), and %[1]s.baseURL and %[1]s.model to a model that follows instructions", job),
+				"none: %s only completes code", e.Provider)
+		}
+	}
+	if x.cmd.Free {
 		return
 	}
 	sess := session.Open(cfg)
@@ -248,6 +257,10 @@ func (x *examination) way(w session.Way, e settings.Endpoint) bool {
 		}
 		x.wrong("TLS", todo, "%v", w.Err)
 	case session.Answer:
+		if errors.Is(w.Err, context.DeadlineExceeded) {
+			x.wrong("answer", silent, "none came in time")
+			break
+		}
 		x.wrong("answer", "try again; a proxy or firewall may cut connections", "%v", w.Err)
 	}
 	if w.Failed != "" {
@@ -334,8 +347,11 @@ func (x *examination) failed(what string, err error, e settings.Endpoint) {
 		switch se.Kind {
 		case session.Reauthenticate:
 			todo = "spark-lsp login --base-url " + e.BaseURL
+			if se.Code == "insufficient_quota" || se.Code == "billing_hard_limit_reached" {
+				todo = "the key's account has nothing left: see its billing page, or store another key"
+			}
 		case session.FallBack:
-			todo = "'spark-lsp models' lists what is served; set model, or serviceTier"
+			todo = "'spark-lsp models' lists what is served; set model, or serviceTier. Is baseURL whole (…/v1)?"
 		case session.RetryAfter:
 			todo = "wait, and see what your plan allows; completions go on with the embedded engine"
 		case session.Bug, session.Unsupported:
@@ -343,10 +359,12 @@ func (x *examination) failed(what string, err error, e settings.Endpoint) {
 		}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		todo = "the endpoint is silent: is it loading a model? Try again, or ask whoever runs it"
+		todo = silent
 	}
 	x.wrong(what, todo, "%v", err)
 }
+
+const silent = "the endpoint is silent: is it loading a model? Try again, or ask whoever runs it"
 
 // embedded asks the embedded engine for a completion: what works with no network at all.
 func (x *examination) embedded(ctx context.Context) {
@@ -403,7 +421,7 @@ func (x *examination) editors() {
 	x.begin("Editors seen")
 	list := server.SeenEditors(stateDir(x.getenv))
 	if len(list) == 0 {
-		x.note("editor", "set one up: docs/editors says how", "none has started this program yet")
+		x.note("editor", "set one up: https://github.com/spark-lsp/spark-lsp/tree/main/docs/editors says how", "none has started this program yet")
 		return
 	}
 	for i, e := range list {

@@ -58,6 +58,16 @@ func TestDoctor(t *testing.T) {
 	proxy := func(*http.Request) (*url.URL, error) {
 		return url.Parse(strings.Replace(refusing.URL, "http://", "http://me:proxy-password@", 1))
 	}
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, "<html>Welcome</html>")
+	}))
+	defer page.Close()
+	broke := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusTooManyRequests)
+		_, _ = io.WriteString(w, `{"error":{"message":"You exceeded your current quota.","code":"insufficient_quota"}}`)
+	}))
+	defer broke.Close()
 	well := serve(loopback.Options{Key: doctorKey, ServedTier: "default"})
 	plain := serve(loopback.Options{})
 	secure := serve(loopback.Options{TLS: selfSigned(t)})
@@ -93,7 +103,9 @@ func TestDoctor(t *testing.T) {
 		{name: "a key in the address", env: map[string]string{"SPARK_BASE_URL": well.URL() + "?key=in-the-query"}, args: "--free --provider offline", code: 1, want: []string{"✗ baseURL", "must not contain a query"}, never: []string{"in-the-query"}},
 		{name: "no WebSocket", env: map[string]string{"SPARK_BASE_URL": serve(loopback.Options{Upgrade: status(426)}).URL()}, code: 0, want: []string{"! WebSocket", "426 Upgrade Required", "first text", "over HTTP"}},
 		{name: "HTTP is wanted", env: map[string]string{"SPARK_BASE_URL": plain.URL(), "SPARK_TRANSPORT": "http"}, code: 0, want: []string{"HTTP                       answers 200 OK", "over HTTP", "transport                  http  (environment)"}},
-		{name: "Ollama", env: map[string]string{"SPARK_PROVIDER": "ollama", "SPARK_BASE_URL": plain.Root(), "SPARK_MODEL": "qwen"}, code: 0, want: []string{"ollama at " + plain.Root(), "first text"}},
+		{name: "Ollama", env: map[string]string{"SPARK_PROVIDER": "ollama", "SPARK_BASE_URL": plain.Root(), "SPARK_MODEL": "qwen"}, code: 0, want: []string{"ollama at " + plain.Root(), "first text", "! edits ", "none: ollama only completes code", "set edit.provider to chat", "set deep.provider to chat"}, never: []string{"completion.provider"}},
+		{name: "a web page", env: map[string]string{"SPARK_BASE_URL": page.URL + "/v1"}, code: 1, want: []string{"✗ answer", "a web page answers there, and no model", "is provider right for this endpoint, and baseURL whole (…/v1)?"}},
+		{name: "an account with nothing left", env: map[string]string{"SPARK_BASE_URL": broke.URL + "/v1"}, code: 1, want: []string{"✗", "You exceeded your current quota", "see its billing page"}, never: []string{"spark-lsp login", "rate limit"}},
 		{name: "unknown authority", env: map[string]string{"SPARK_BASE_URL": secure.URL()}, code: 1, want: []string{"✗ TLS", "SSL_CERT_FILE"}},
 		{name: "no TLS there", env: map[string]string{"SPARK_BASE_URL": strings.Replace(plain.URL(), "http", "https", 1)}, code: 1, want: []string{"✗ TLS", "write http:// in baseURL"}},
 		{name: "the proxy refuses", env: map[string]string{"SPARK_BASE_URL": "https://api.example/v1"}, proxy: proxy, code: 1, want: []string{

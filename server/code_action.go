@@ -168,6 +168,7 @@ func (s *Server) actionKinds() []protocol.CodeActionKind {
 // codeAction lists what can be done at a selection.
 func (s *Server) codeAction(_ context.Context, snap *lsp.Snapshot, p *protocol.CodeActionParams) (any, error) {
 	list := []protocol.CommandOrCodeAction{}
+	var disabled []protocol.CommandOrCodeAction // at the end: the number that is pressed without reading does something
 	doc, ok := snap.Get(string(p.TextDocument.URI))
 	if !ok {
 		return list, nil
@@ -177,20 +178,21 @@ func (s *Server) codeAction(_ context.Context, snap *lsp.Snapshot, p *protocol.C
 		case !e.offered && !s.client.CodeActionDisabled:
 		case s.client.CodeActionLiterals:
 			ca := &protocol.CodeAction{Title: e.command.Title, Kind: &e.kind, Diagnostics: e.diagnostics}
-			if e.offered {
-				ca.Command = e.command
-			} else {
-				ca.Disabled = protocol.CodeActionDisabled{Reason: e.reason}
-			}
 			if s.client.CodeActionTagLLM && e.model {
 				ca.Tags = []protocol.CodeActionTag{protocol.CodeActionTagLLMGenerated}
 			}
-			list = append(list, ca)
+			if e.offered {
+				ca.Command = e.command
+				list = append(list, ca)
+			} else {
+				ca.Disabled = protocol.CodeActionDisabled{Reason: e.reason}
+				disabled = append(disabled, ca)
+			}
 		case e.offered:
 			list = append(list, &e.command)
 		}
 	}
-	return list, nil
+	return append(list, disabled...), nil
 }
 
 // entry is one entry of the menu as it is shown.
@@ -223,8 +225,9 @@ func (s *Server) menu(doc *lsp.Document, r protocol.Range, diagnostics []protoco
 		if a.offered != nil {
 			offered, reason = a.offered(s, at)
 		}
-		if offered && a.model && !s.hasModel(session.Edit) {
-			offered, reason = false, "the embedded engine follows no instructions; 'spark-lsp login' stores a key for a model that does"
+		if offered && a.model {
+			reason = s.deaf(session.Edit)
+			offered = reason == ""
 		}
 		if !offered && reason == "" {
 			continue

@@ -105,8 +105,8 @@ func (s *Server) delegateCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, 
 		s.say(protocol.MessageTypeWarning, "spark-lsp: %v", errNoInstruction)
 		return nil, nil
 	}
-	if !s.hasModel(session.Deep) {
-		s.say(protocol.MessageTypeWarning, "spark-lsp: the embedded engine follows no instructions; see the settings provider and deep.provider")
+	if why := s.deaf(session.Deep); why != "" {
+		s.say(protocol.MessageTypeWarning, "spark-lsp: %s", why)
 		return nil, nil
 	}
 	d.home, d.given = files[0], files

@@ -102,7 +102,7 @@ func (s *Server) ExplainPrompt(ctx context.Context, q PromptQuestion) (a PromptA
 	e := s.options().For(settings.Job(job))
 	a.Provider, a.Model, a.URL = e.Provider, e.Model, e.BaseURL
 	a.Parts, a.Cut = p.Parts, p.Cut
-	g := &gate{s: s, fim: speaksFIM(dialects[e.Provider])}
+	g := &gate{s: s, fim: dialects[e.Provider].FillsIn()}
 	m := s.masker()
 	s.learnDocuments(m)
 	req := g.masked(m, session.Request{Base: parts(p.Base), Input: parts(p.Input), FIM: fim})

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -37,14 +38,9 @@ type Warmer interface {
 // be a Steerer and a Warmer too; the embedded engine is neither.
 func (s *Server) model(job session.Job) Model {
 	if o := s.models.session(job); o != nil {
-		return &gate{s: s, session: o.Session, fim: speaksFIM(o.config.Dialect)}
+		return &gate{s: s, session: o.Session, fim: o.config.Dialect.FillsIn()}
 	}
 	return s.cfg.Engine
-}
-
-// speaksFIM reports whether models of a dialect read Request.FIM, and no messages.
-func speaksFIM(d session.Dialect) bool {
-	return d != session.Responses && d != session.Chat && d != ""
 }
 
 // readsFIM reports whether a model needs Request.FIM, which is half a megabyte of a large document.
@@ -56,6 +52,18 @@ func readsFIM(m Model) bool {
 // hasModel reports whether a job is answered by a model rather than by the embedded engine, which follows no
 // instructions.
 func (s *Server) hasModel(job session.Job) bool { return s.models.session(job) != nil }
+
+// deaf says why nobody follows an instruction of a job, and what the user can do about it; "" when somebody does. A
+// session would refuse it too, but only after the user has chosen it.
+func (s *Server) deaf(job session.Job) string {
+	switch o := s.models.session(job); {
+	case o == nil:
+		return "the embedded engine follows no instructions; 'spark-lsp login' stores a key for a model that does"
+	case o.config.Dialect.FillsIn():
+		return fmt.Sprintf("the model here only completes code; set %s.provider (to chat, for instance) and %[1]s.model to one that follows instructions", job)
+	}
+	return ""
+}
 
 // gate is what every byte on its way to a model passes, and every byte of its answer. Its caller speaks of the user's
 // text, secrets and all; the model reads placeholders in their place, and what it says of them comes back as the

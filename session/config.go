@@ -25,6 +25,13 @@ const (
 	Completions Dialect = "completions" // POST /completions with a raw fill-in-the-middle Template: vLLM, SGLang
 )
 
+// FillsIn reports whether models of a dialect read Request.FIM and complete it. They read no messages, and follow no
+// instructions.
+func (d Dialect) FillsIn() bool {
+	p := protocols[d]
+	return p != nil && p.fim
+}
+
 // Transport restricts how a Responses endpoint is reached. The zero value is Auto.
 type Transport string
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"mime"
 	"net/http"
 	"net/http/httptrace"
 	"strings"
@@ -193,6 +194,9 @@ func (s *Session) exchange(ctx context.Context, r *response, data []byte) (Serve
 		return Served{}, classify(resp.StatusCode, bodyError(body), resp.Header.Get)
 	}
 	s.publish()
+	if media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); media == "text/html" {
+		return Served{}, fail(Unsupported, give, nil, "a web page answers there, and no model")
+	}
 
 	served, ended, err := s.read(r, resp.Body)
 	switch {

@@ -388,7 +388,8 @@ func (s *Session) refused(resp *http.Response, err error) {
 	}
 	s.dialErr = f
 	switch {
-	case status == http.StatusUnauthorized || status == http.StatusProxyAuthRequired:
+	case status == http.StatusUnauthorized, status == http.StatusProxyAuthRequired,
+		status == http.StatusTooManyRequests && f.err.Kind == Reauthenticate: // an account with nothing left: no limit passes
 		s.authErr, s.authUntil = f, time.Now().Add(time.Minute)
 		s.offline = redact(f.err.Message, s.cfg.Key)
 	case status == http.StatusTooManyRequests:

@@ -95,6 +95,9 @@ func Walk(ctx context.Context, cfg Config) Way {
 	o.way = &Way{Took: map[Phase]time.Duration{}} // what hooks report from now on is of no interest: a dial that was given up
 	if err != nil {
 		w.Failed, w.Err = o.phase, errors.New(redact(cause(err).Error(), cfg.Key))
+		if o.phase == Answer && ctx.Err() != nil { // which RoundTrip tells as a closed connection
+			w.Err = ctx.Err()
+		}
 		var dns *net.DNSError
 		if errors.As(err, &dns) {
 			w.Failed = Lookup

@@ -101,6 +101,7 @@ func TestWalk(t *testing.T) {
 		{"nobody there", "http://127.0.0.1:1/v1", nil, "", 0, false, Connect, "refused"},
 		{"no such name", "http://nobody.invalid/v1", nil, "lookup", 0, false, Lookup, "nobody.invalid"},
 		{"not an address", "http://[::1", nil, "", 0, false, Lookup, "not usable"},
+		{"silence", serve(t, loopback.Options{Upgrade: func(int, *http.Request) loopback.Upgrade { return loopback.Upgrade{Hang: true} }}).URL(), func(c *Config) { c.Timeouts.Connect = 300 * time.Millisecond }, "connect", 0, false, Answer, "deadline exceeded"},
 		{"no WebSocket there", serve(t, upgrades(426, nil, "")).URL(), nil, "connect answer", 426, false, "", ""},
 	} {
 		cfg := Config{URL: tt.url, Key: "sk-test-0123456789", TLS: ca.client, Timeouts: short()}
