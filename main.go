@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -86,7 +87,7 @@ func (p process) run(ctx context.Context) int {
 	var c cli
 	parser, err := kong.New(&c,
 		kong.Name("spark-lsp"),
-		kong.Description("A language server that makes a fast code model feel like a hand beside yours.\n\nEditors start it as: spark-lsp --stdio\nFor Zed's completions: spark-lsp --http 127.0.0.1:7878"),
+		kong.Description(description),
 		kong.Vars{"version": "spark-lsp " + versionString()},
 		kong.Writers(p.stdout, p.stderr),
 		kong.Exit(func(n int) { exited, code = true, n }),
@@ -97,12 +98,13 @@ func (p process) run(ctx context.Context) int {
 	if err != nil {
 		panic(err) // the tags above are wrong; no input can cause it
 	}
-	kctx, err := parser.Parse(p.args)
+	kctx, err := parser.Parse(withHabits(p.args))
 	if exited { // --help and --version have spoken
 		return code
 	}
 	if err != nil {
-		fmt.Fprintf(p.stderr, "spark-lsp: %v\nTry 'spark-lsp --help'.\n", err)
+		said := strings.Replace(err.Error(), `expected string value but got "EOL" (<EOL>)`, "needs a value", 1) // Kong's words are its parser's
+		fmt.Fprintf(p.stderr, "spark-lsp: %s\nTry 'spark-lsp --help'.\n", said)
 		return 2
 	}
 	err = kctx.Run()
@@ -116,6 +118,32 @@ func (p process) run(ctx context.Context) int {
 		fmt.Fprintf(p.stderr, "spark-lsp: %v\n", err)
 		return 1
 	}
+}
+
+// description is what the help begins with. Lines that are indented stay as they are.
+const description = `A language server that lets a fast code model complete and edit in your editor.
+
+Your editor starts it and speaks LSP with it (docs/editors shows how, for each):
+
+    spark-lsp --stdio
+
+Zed takes its completions over HTTP, and other programs that fill in code may:
+
+    spark-lsp --http 127.0.0.1:7878
+
+New here? See it at work in this terminal with "spark-lsp demo".`
+
+// withHabits turns what other programs have taught people to type into what Kong knows.
+func withHabits(args []string) []string {
+	if len(args) > 0 {
+		switch args[0] {
+		case "help":
+			return append(slices.Clone(args[1:]), "--help")
+		case "version":
+			return []string{"--version"}
+		}
+	}
+	return args
 }
 
 // envResolver reads a flag's environment variable through the process, not through the operating system: Kong

@@ -48,7 +48,12 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{"--version", 0, "spark-lsp " + versionString() + "\n", ""},
 		{"--help", 0, "--stdio", ""},
+		{"--help", 0, "\n    spark-lsp --stdio\n", ""},
 		{"demo --help", 0, "Play a session", ""},
+		{"help", 0, "Usage: spark-lsp <command>", ""},
+		{"help doctor", 0, "--base-url", ""},
+		{"version", 0, "spark-lsp " + versionString() + "\n", ""},
+		{"--http", 2, "", "--http: needs a value"},
 		{"--nonsense", 2, "", "unknown flag --nonsense"},
 		{"nonsense", 2, "", "nonsense"},
 		{"--stdio --log-level loud", 2, "", "must be one of"},
