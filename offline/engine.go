@@ -62,8 +62,9 @@ func (e *Engine) RemoveFile(path string) {
 func (e *Engine) Stream(ctx context.Context, req session.Request) iter.Seq2[session.Event, error] {
 	return func(yield func(session.Event, error) bool) {
 		if req.Job != session.Completion {
+			// Short: beside its client's name Neovim has 68 columns before it asks for a key.
 			yield(session.Event{}, &session.Error{Kind: session.Unsupported,
-				Message: "the embedded engine completes code but follows no instructions; this needs a model (set a key, or a provider)"})
+				Message: "this needs a model; see 'spark-lsp doctor'"})
 			return
 		}
 		if err := ctx.Err(); err != nil {

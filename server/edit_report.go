@@ -119,6 +119,10 @@ func (r *editReport) done(o outcome) {
 	if !o.wrote {
 		kept = "; nothing was written"
 	}
+	var e *session.Error
+	if errors.As(o.failure, &e) && e.Kind == session.Unsupported && !o.wrote {
+		kept = "" // nobody thinks so
+	}
 	switch {
 	case o.cancelled:
 		word = "stopped" + kept

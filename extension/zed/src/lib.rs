@@ -10,16 +10,26 @@ impl zed::Extension for Spark {
         Spark
     }
 
-    fn language_server_command(&mut self, id: &LanguageServerId, worktree: &zed::Worktree) -> Result<zed::Command> {
-        let binary = LspSettings::for_worktree(id.as_ref(), worktree).ok().and_then(|settings| settings.binary);
-        let (path, arguments) = binary.map(|b| (b.path, b.arguments)).unwrap_or_default();
-        let command = path
-            .or_else(|| worktree.which("spark-lsp"))
-            .ok_or("spark-lsp is not on the PATH: go install github.com/spark-lsp/spark-lsp@latest")?;
+    fn language_server_command(
+        &mut self,
+        id: &LanguageServerId,
+        worktree: &zed::Worktree,
+    ) -> Result<zed::Command> {
+        let binary = LspSettings::for_worktree(id.as_ref(), worktree)
+            .ok()
+            .and_then(|settings| settings.binary);
+        let (path, arguments, variables) = binary
+            .map(|b| (b.path, b.arguments, b.env))
+            .unwrap_or_default();
+        let command = path.or_else(|| worktree.which("spark-lsp")).ok_or(
+            "spark-lsp is not on the PATH: go install github.com/spark-lsp/spark-lsp@latest",
+        )?;
+        let mut env = worktree.shell_env();
+        env.extend(variables.unwrap_or_default()); // what stands later counts
         Ok(zed::Command {
             command,
             args: arguments.unwrap_or_else(|| vec!["--stdio".into()]),
-            env: worktree.shell_env(),
+            env,
         })
     }
 
@@ -28,7 +38,9 @@ impl zed::Extension for Spark {
         id: &LanguageServerId,
         worktree: &zed::Worktree,
     ) -> Result<Option<serde_json::Value>> {
-        Ok(LspSettings::for_worktree(id.as_ref(), worktree).ok().and_then(|settings| settings.initialization_options))
+        Ok(LspSettings::for_worktree(id.as_ref(), worktree)
+            .ok()
+            .and_then(|settings| settings.initialization_options))
     }
 
     fn language_server_workspace_configuration(
@@ -36,7 +48,9 @@ impl zed::Extension for Spark {
         id: &LanguageServerId,
         worktree: &zed::Worktree,
     ) -> Result<Option<serde_json::Value>> {
-        Ok(LspSettings::for_worktree(id.as_ref(), worktree).ok().and_then(|settings| settings.settings))
+        Ok(LspSettings::for_worktree(id.as_ref(), worktree)
+            .ok()
+            .and_then(|settings| settings.settings))
     }
 }
 
