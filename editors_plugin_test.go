@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,8 @@ var neovimPluginTests = []editorTest{
 	{"steer", pluginSteer},
 	{"stop, retry, accept", pluginStop},
 	{"help", pluginHelp},
+	{"health", pluginHealth},
+	{"lazy.nvim", pluginLazy},
 }
 
 // startPlugin follows the page to the letter, vim.pack and its clone included: Git is told to look for the address
@@ -43,6 +46,9 @@ func startPlugin(t *testing.T, run *editorRun, file string) *neovim {
 	return startNeovim(t, run, neovimPlugin, file)
 }
 
+// spokenLines is how far an edit is, in the statusline: no more than that fits beside a file's name.
+var spokenLines = regexp.MustCompile(`spark \d+ lines? +\d+:\d+`)
+
 // pluginEdit gives an instruction for a range, while the statusline tells of it, takes the edit back, gives it for the
 // block at the cursor, and undoes it.
 func pluginEdit(t *testing.T, run *editorRun) {
@@ -59,7 +65,7 @@ func pluginEdit(t *testing.T, run *editorRun) {
 	n.wantOnScreen("err := time.Parse(layout, text); err == nil {")
 	waitFor(t, "the statusline to say so", func() bool { // how much, once the server has told
 		screen := strings.Join(n.screen(), "\n")
-		return strings.Contains(screen, "spark writes") || strings.Contains(screen, " token")
+		return strings.Contains(screen, "spark writes") || spokenLines.MatchString(screen)
 	})
 	goOn()
 	wait()
@@ -163,4 +169,39 @@ func pluginHelp(t *testing.T, run *editorRun) {
 	n.wantOnScreen("steers the edit that is being written into this buffer")
 	n.wantNoComplaint()
 	n.quit()
+}
+
+// pluginHealth asks :checkhealth, which says what serves and never asks for a key to go on.
+func pluginHealth(t *testing.T, run *editorRun) {
+	run.offline()
+	path, _ := run.file(t, "header.go")
+	n := startPlugin(t, run, path)
+	n.wantOnScreen("spark offline")
+	n.input(":checkhealth spark<CR>:only<CR>")
+	n.wantOnScreen("spark serves 1 buffer")
+	n.wantOnScreen("The embedded engine answers")
+	n.wantOnScreen("ghost text is on")
+	n.wantNoComplaint()
+	n.quit()
+}
+
+// pluginLazy does what lazy.nvim does with the page's specification: it calls config with the clone's directory, when
+// it has noted already which directories of 'runtimepath' it will look for plugins in.
+func pluginLazy(t *testing.T, run *editorRun) {
+	run.offline()
+	path, _ := run.file(t, "header.go")
+	n := startNeovim(t, run, "docs/editors/neovim.md", path)
+	for _, b := range readPage(t, "docs/editors/neovim.md") {
+		if !strings.Contains(b.text, "lazy = false") {
+			continue
+		}
+		var commands int
+		n.lua(&commands, `load('return ' .. ...)().config({ dir = select(2, ...) }); return vim.fn.exists(':Spark')`, b.text, mustGetwd(t))
+		if commands != 2 { // a full match
+			t.Errorf("with lazy.nvim there is no :Spark (%d)", commands)
+		}
+		n.quit()
+		return
+	}
+	t.Fatal("the page has no specification for lazy.nvim")
 }
