@@ -351,6 +351,40 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// An answer without an end is cut when it is far beyond what was asked for, also where the endpoint has not heeded that,
+// and the endpoint is told.
+func TestNoEnd(t *testing.T) {
+	for name, config := range map[string]func(*Config){"websocket": func(*Config) {}, "http": httpOnly} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			left := make(chan struct{})
+			srv := serve(t, loopback.Options{Interrupt: true, Respond: func(x *loopback.Exchange) {
+				defer close(left)
+				for x.Delta("again ") == nil {
+					select {
+					case <-x.Cancelled():
+						return
+					case <-x.Ended():
+						return
+					case <-time.After(time.Millisecond):
+					}
+				}
+			}})
+			s := open(t, srv, config)
+			ctx := within(t)
+			a := ask(ctx, s, Request{Job: Edit, Input: user("add"), MaxOutputTokens: 10})
+			if a.err != nil || len(a.done) != 1 || a.done[0].Reason != Truncated || !strings.HasPrefix(a.text, strings.Repeat("again ", 10*tokenBytes/6)) {
+				t.Errorf("%d bytes, %+v, %v", len(a.text), a.done, a.err)
+			}
+			select {
+			case <-left:
+			case <-ctx.Done():
+				t.Error("the endpoint goes on")
+			}
+		})
+	}
+}
+
 var schedules = flag.Int("schedules", 40, "how many seeded schedules of faults TestRandomFaults plays, 48 requests each")
 
 // Seeded schedules of faults: every request ends exactly once, with its own text, whatever happens to it.

@@ -600,6 +600,11 @@ func (s *Session) choiceLocked(job Job) Choice {
 	return ch
 }
 
+// outputBound is how many tokens an answer may have; asked is what its request says, 0 for nothing.
+func (s *Session) outputBound(job Job, asked int) int {
+	return orElse(asked, orElse(s.cfg.Jobs[job].MaxOutputTokens, jobDefault(job)))
+}
+
 // frameLocked fills in all of a request but its input and its place.
 func (s *Session) frameLocked(job Job, maxTokens int, cacheKey string) create {
 	ch := s.choiceLocked(job)
@@ -607,7 +612,7 @@ func (s *Session) frameLocked(job Job, maxTokens int, cacheKey string) create {
 	c := create{
 		Model: ch.Model, ServiceTier: ch.Tier, PromptCacheKey: cacheKey,
 		StreamOptions:   &streamOptions{},
-		MaxOutputTokens: orElse(maxTokens, orElse(j.MaxOutputTokens, jobDefault(job))),
+		MaxOutputTokens: s.outputBound(job, maxTokens),
 	}
 	if e := orElse(s.effort, orElse(j.ReasoningEffort, s.cfg.ReasoningEffort)); e != "" {
 		c.Reasoning = &reasoning{Effort: e}

@@ -154,7 +154,15 @@ func (s *Session) waits(job Job) waits {
 	return w
 }
 
+// tokenBytes is more than a token of any text is on average. Endpoints count tokens and we do not, so an answer is only
+// taken for one without an end when it is several times as long as it may be.
+const tokenBytes = 16
+
 // consume hands events to the caller until the answer ends. It returns nil, nil after Done.
+//
+// An answer that goes on far beyond the request's bound is cut: some endpoints take no max_output_tokens (see
+// session.without), or do not heed it, and a model that repeats itself would write into the user's buffer, and fill our
+// memory, for as long as it is let.
 func (c *call) consume(ctx context.Context, r *response, yield func(Event, error) bool) (*failure, error) {
 	bounds := c.s.waits(c.req.Job)
 	defer bounds.timer.Stop()
@@ -165,13 +173,14 @@ func (c *call) consume(ctx context.Context, r *response, yield func(Event, error
 			c.last().drop()
 		}
 	}()
+	said, most := 0, tokenBytes*c.s.outputBound(c.req.Job, c.req.MaxOutputTokens)
 	for {
 		ev, next, f, err := r.take(ctx, &bounds)
 		switch {
 		case err != nil:
 			return nil, err
 		case next != nil:
-			r = next
+			r, said = next, 0
 			c.mu.Lock()
 			c.delta, c.begun = false, false
 			c.mu.Unlock()
@@ -197,10 +206,19 @@ func (c *call) consume(ctx context.Context, r *response, yield func(Event, error
 		}
 		switch ev.Kind {
 		case Delta:
+			if said > most {
+				if c.req.Trace.Terminal != nil && c.last().tell() {
+					c.req.Trace.Terminal(Truncated, nil)
+				}
+				yield(Event{Kind: Done, Reason: Truncated}, nil)
+				return nil, nil
+			}
+			said += len(ev.Text)
 			c.mu.Lock()
 			c.delta = true
 			c.mu.Unlock()
 		case Started:
+			said = 0
 			c.mu.Lock()
 			if c.pending != nil { // the endpoint's own successor, on the same lane
 				if kept := r.delivered(); kept != "" {
