@@ -144,7 +144,7 @@ type stage struct {
 
 	asked  chan *question // by the program
 	open   []*question    // those that are not answered yet
-	wanted string         // what was wanted of a question last
+	wanted *question      // the one that was wanted last
 	heard  int            // how many messages the editor had sent when the program had last read all of them
 }
 
@@ -1034,31 +1034,40 @@ func (s *stage) put(q *question) string {
 	}
 }
 
+// wantQuestion waits until a question with that text is open, and not answered yet.
+func (s *stage) wantQuestion(text string) error {
+	for {
+		i := slices.IndexFunc(s.open, func(q *question) bool { return strings.Contains(q.text, text) })
+		if i >= 0 {
+			s.wanted = s.open[i]
+			return nil
+		}
+		select {
+		case q := <-s.asked:
+			s.open = append(s.open, q)
+		case <-s.ctx.Done():
+			return errors.New("no such question is open")
+		}
+	}
+}
+
 // answerQuestion answers the question that was wanted last, and waits until the answer is on its way.
 func (s *stage) answerQuestion(title string) error {
-	for {
-		i := slices.IndexFunc(s.open, func(q *question) bool { return strings.Contains(q.text, s.wanted) })
-		if i < 0 {
-			select {
-			case q := <-s.asked:
-				s.open = append(s.open, q)
-				continue
-			case <-s.ctx.Done():
-				return errors.New("no such question is open")
-			}
-		}
-		q := s.open[i]
-		if !q.words && !slices.Contains(q.titles, title) {
-			return fmt.Errorf("the question offers %q", q.titles)
-		}
-		s.open = slices.Delete(s.open, i, i+1)
-		answer := func(m editor.Message) bool {
-			return m.Kind == editor.Response && m.Method == q.method
-		}
-		before := s.sent(answer)
-		q.answer <- title
-		return s.ed.WaitFor(s.ctx, "the answer to be sent", func() bool { return s.sent(answer) > before })
+	q := s.wanted
+	i := slices.Index(s.open, q)
+	if i < 0 {
+		return errors.New("want the question first")
 	}
+	if !q.words && !slices.Contains(q.titles, title) {
+		return fmt.Errorf("the question offers %q", q.titles)
+	}
+	s.open = slices.Delete(s.open, i, i+1)
+	answer := func(m editor.Message) bool {
+		return m.Kind == editor.Response && m.Method == q.method
+	}
+	before := s.sent(answer)
+	q.answer <- title
+	return s.ed.WaitFor(s.ctx, "the answer to be sent", func() bool { return s.sent(answer) > before })
 }
 
 // input answers spark/input: one of its actions, or else words.
@@ -1283,9 +1292,7 @@ func (s *stage) want(verb string, args []string) error {
 			}
 		}
 	case "question":
-		s.wanted = args[0]
-		_, err := s.ed.WaitMessage(s.ctx, args[0])
-		return err
+		return s.wantQuestion(args[0])
 	case "progress":
 		p, err := s.ed.WaitProgress(s.ctx, args[0])
 		for err == nil && args[0] == "report" && !strings.Contains(p.Message, args[1]) { // of what comes in between, some is left out

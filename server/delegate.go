@@ -124,7 +124,7 @@ func (s *Server) delegateCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, 
 	if doc := s.latest(home); doc != nil {
 		return nil, s.consented(doc, session.Deep, begin)
 	}
-	return nil, begin(func() {})
+	return nil, begin(nil)
 }
 
 // work asks until there are changes, and proposes them.

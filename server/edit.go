@@ -241,25 +241,32 @@ func (s *Server) beginTask(at place, what taskMaker, release func()) (err error)
 		return err
 	}
 	ctx, cancel := context.WithCancel(s.root)
-	e.cancel = cancel
-	s.mu.Lock()
-	s.edits[e.id] = e
-	s.mu.Unlock()
+	over := s.runs(e, cancel, release)
 	model := s.model(session.Edit)
 	s.start(func(context.Context) {
-		defer release()
 		defer cancel()
-		defer s.forget(e)
-		s.runEdit(ctx, e, d, model, nil)
+		defer over()
+		s.runEdit(ctx, e, d, model, nil, over)
 	})
 	return nil
 }
 
-// forget takes an edit out of those that run. Once more does nothing.
-func (s *Server) forget(e *edit) {
+// runs lists an edit among those that run. over takes it out again and calls release, which may be nil: before anybody
+// hears that the edit is over, since whoever then asks for the next one needs another yes for a closed document. Only its
+// first call does anything: by the second, the edit may have been gone on with.
+func (s *Server) runs(e *edit, cancel context.CancelFunc, release func()) (over func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.edits, e.id)
+	e.cancel = cancel
+	s.edits[e.id] = e
+	return sync.OnceFunc(func() {
+		s.mu.Lock()
+		delete(s.edits, e.id)
+		s.mu.Unlock()
+		if release != nil {
+			release()
+		}
+	})
 }
 
 // editPrompt is what the model reads of a task.

@@ -36,7 +36,8 @@ type talk struct {
 
 // runEdit asks the model, turns what it says into edits while it says it, and sees them into the buffer; then the same
 // for what the user has said meanwhile. t is what they want of an edit that had ended; nil begins it.
-func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model, t *turn) {
+// over is called when it ends, see runs.
+func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model, t *turn, over func()) {
 	report := s.reportEdit(ctx, e)
 	s.mu.Lock()
 	e.progress = report.progress
@@ -51,9 +52,9 @@ func (s *Server) runEdit(ctx context.Context, e *edit, d *document, model Model,
 		if t == nil || ctx.Err() != nil {
 			spent := e.talk.spent
 			e.talk.spent = nil
+			over() // before the edit has ended for its document and can be gone on with
 			d.endedLocked(e)
 			d.mu.Unlock()
-			s.forget(e) // before anybody hears that it is over
 			s.refreshLenses()
 			report.done(o)
 			s.removeComments(d, spent)

@@ -18,7 +18,7 @@ import (
 func (s *Server) startJob(uri, title string, work func(ctx context.Context, r *editReport) (word string, err error)) {
 	doc := s.latest(uri)
 	if doc == nil {
-		s.beginJob(uri, title, func() {}, work)
+		s.beginJob(uri, title, nil, work)
 		return
 	}
 	_ = s.consented(doc, session.Edit, func(release func()) error {
@@ -27,25 +27,25 @@ func (s *Server) startJob(uri, title string, work func(ctx context.Context, r *e
 	})
 }
 
+// beginJob is startJob for what may be sent. release, which may be nil, is called when it is over.
 func (s *Server) beginJob(uri, title string, release func(), work func(ctx context.Context, r *editReport) (word string, err error)) {
 	ctx, cancel := context.WithCancel(s.root)
-	e := &edit{uri: uri, task: task{title: title}, cancel: cancel}
+	e := &edit{uri: uri, task: task{title: title}}
 	s.mu.Lock()
 	s.lastEdit++
 	e.id = s.lastEdit
-	s.edits[e.id] = e
 	s.mu.Unlock()
+	over := s.runs(e, cancel, release)
 	s.start(func(context.Context) {
-		defer release()
 		defer cancel()
-		defer s.forget(e)
+		defer over()
 		defer s.working()()
 		report := s.reportEdit(ctx, e)
 		s.mu.Lock()
 		e.progress = report.progress
 		s.mu.Unlock()
 		word, err := work(ctx, report)
-		s.forget(e) // before anybody hears that it is over
+		over()
 		switch {
 		case ctx.Err() != nil:
 			word = "stopped"

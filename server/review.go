@@ -176,18 +176,15 @@ func (s *Server) restCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, erro
 func (s *Server) deliverRest(d *document, e *edit) {
 	ctx, cancel := context.WithCancel(s.root)
 	defer cancel()
-	s.mu.Lock()
-	e.cancel = cancel
-	s.edits[e.id] = e
-	s.mu.Unlock()
-	defer s.forget(e)
+	over := s.runs(e, cancel, nil)
+	defer over()
 	s.shellBegin(ctx, d, e, nil)
 	st := d.settle(ctx, e.stream, silence)
 	d.mu.Lock()
 	o := outcome{state: st, reason: d.machine.Reason(e.stream), cancelled: ctx.Err() != nil, rest: len(d.machine.Rest(e.stream)) > 0, wrote: true}
+	over()
 	d.endedLocked(e)
 	d.mu.Unlock()
-	s.forget(e)
 	s.refreshLenses()
 	s.shellEnd(e, o, o.reason)
 }

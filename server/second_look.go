@@ -35,7 +35,7 @@ func (s *Server) secondLook(d *document, e *edit) {
 	if !s.optionsFor(doc).EditSecondLook || e.task.format != prompt.Region || !s.hasModel(session.Deep) || s.secret(doc) && !s.closures.allowed(doc.URI) {
 		return
 	}
-	s.beginJob(e.uri, "second look", func() {}, func(ctx context.Context, r *editReport) (string, error) {
+	s.beginJob(e.uri, "second look", nil, func(ctx context.Context, r *editReport) (string, error) {
 		var b strings.Builder
 		for ev, err := range s.answerOf(ctx, s.model(session.Deep), req, text) {
 			if err != nil {

@@ -286,17 +286,16 @@ func (s *Server) resume(d *document, e *edit, t *turn) (session.Outcome, error) 
 		}
 		begun.Store(true)
 		s.mu.Lock()
-		e.cancel, e.progress, e.token = cancel, nil, nil
-		e.landed.Store(0)
-		s.edits[e.id] = e
+		e.progress, e.token = nil, nil
 		s.mu.Unlock()
+		e.landed.Store(0)
+		over := s.runs(e, cancel, release)
 		s.refreshLenses()
 		model := s.model(session.Edit)
 		s.start(func(context.Context) {
-			defer release()
 			defer cancel()
-			defer s.forget(e)
-			s.runEdit(ctx, e, d, model, t)
+			defer over()
+			s.runEdit(ctx, e, d, model, t, over)
 		})
 		return nil
 	})
