@@ -1051,13 +1051,16 @@ func (s *stage) wantQuestion(text string) error {
 	}
 }
 
-// answerQuestion answers the question that was wanted last, and waits until the answer is on its way.
+// answerQuestion answers the question that was wanted last, or else the first one, and waits until the answer is on its
+// way.
 func (s *stage) answerQuestion(title string) error {
+	if !slices.Contains(s.open, s.wanted) {
+		if err := s.wantQuestion(""); err != nil {
+			return err
+		}
+	}
 	q := s.wanted
 	i := slices.Index(s.open, q)
-	if i < 0 {
-		return errors.New("want the question first")
-	}
 	if !q.words && !slices.Contains(q.titles, title) {
 		return fmt.Errorf("the question offers %q", q.titles)
 	}
