@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spark-lsp/spark-lsp/session/loopback"
 )
@@ -107,12 +108,10 @@ const (
 // TestEditorActions goes through the code actions in real Neovim and real Helix, with a scripted model and a second
 // server that reports a problem.
 func TestEditorActions(t *testing.T) {
-	if testing.Short() || os.Getenv("SPARK_EDITORS") == "skip" {
-		t.Skip("starts real editors")
-	}
-	binary := buildSpark(t)
-	t.Run("neovim", func(t *testing.T) { neovimActions(t, newEditorRun(t, "neovim", "NVIM", binary)) })
-	t.Run("helix", func(t *testing.T) { helixActions(t, newEditorRun(t, "helix", "HX", binary)) })
+	runEditorSuites(t, []editorSuite{
+		{"neovim", "neovim", "NVIM", time.Minute, []editorTest{{"actions", neovimActions}}},
+		{"helix", "helix", "HX", time.Minute, []editorTest{{"actions", helixActions}}},
+	})
 }
 
 // actions prepares a run: the file, a model that knows the answers, and a gopls that is the checker below.

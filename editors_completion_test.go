@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spark-lsp/spark-lsp/session/loopback"
 )
@@ -17,27 +18,18 @@ import (
 // TestEditorsCompletions is TestEditors for what is completed by a model, and for what stands beside us: another
 // server in the same buffer, and the plugin that shows next edits.
 func TestEditorsCompletions(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts real editors")
-	}
-	if os.Getenv("SPARK_EDITORS") == "skip" {
-		t.Skip("SPARK_EDITORS=skip")
-	}
-	binary := buildSpark(t)
-	for _, test := range []editorTest{
-		{"ghost text", neovimModelGhost},
-		{"next edit", neovimNextEdit},
-		{"sidekick.nvim", neovimSidekick},
-		{"beside tsserver", neovimBesideTSServer},
-	} {
-		t.Run("neovim/"+test.name, func(t *testing.T) { test.run(t, newEditorRun(t, "neovim", "NVIM", binary)) })
-	}
-	for _, test := range []editorTest{
-		{"item", helixModelItem},
-		{"complete here", helixCompleteHere},
-	} {
-		t.Run("helix/"+test.name, func(t *testing.T) { test.run(t, newEditorRun(t, "helix", "HX", binary)) })
-	}
+	runEditorSuites(t, []editorSuite{
+		{"neovim", "neovim", "NVIM", 90 * time.Second, []editorTest{
+			{"ghost text", neovimModelGhost},
+			{"next edit", neovimNextEdit},
+			{"sidekick.nvim", neovimSidekick},
+			{"beside tsserver", neovimBesideTSServer},
+		}},
+		{"helix", "helix", "HX", time.Minute, []editorTest{
+			{"item", helixModelItem},
+			{"complete here", helixCompleteHere},
+		}},
+	})
 }
 
 // completes makes the server use a model that knows what goes on behind some texts, by what they end with, and has

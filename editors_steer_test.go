@@ -3,19 +3,17 @@
 package main
 
 import (
-	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestEditorSteer redirects an edit in real Neovim, while it is being written: with a comment, which is all that an
 // editor without a box of ours has.
 func TestEditorSteer(t *testing.T) {
-	if testing.Short() || os.Getenv("SPARK_EDITORS") == "skip" {
-		t.Skip("starts real editors")
-	}
-	binary := buildSpark(t)
-	t.Run("neovim", func(t *testing.T) { neovimSteer(t, newEditorRun(t, "neovim", "NVIM", binary)) })
+	runEditorSuites(t, []editorSuite{
+		{"neovim", "neovim", "NVIM", 30 * time.Second, []editorTest{{"steer", neovimSteer}}},
+	})
 }
 
 func neovimSteer(t *testing.T, run *editorRun) {
