@@ -57,6 +57,7 @@ import (
 //	disk                         the documents are files of a workspace, too
 //	lacks NAME                   the editor has no workspaceEdit.NAME
 //	nodocuments                  the editor has no window/showDocument
+//	noprogress                   the editor shows no progress
 //	remote                       the endpoint is not recognised as one on this machine
 //	folder NAME JSON             a workspace folder, and the editor's settings for it
 //	-- config.toml --            the user's file
@@ -240,6 +241,8 @@ func playScenario(t *testing.T, file string) {
 					opts.Capabilities = map[string]any{"workspace": map[string]any{"workspaceEdit": lacks}}
 				case "nodocuments":
 					opts.Capabilities = map[string]any{"window": map[string]any{"showDocument": nil}}
+				case "noprogress":
+					opts.Capabilities = map[string]any{"window": map[string]any{"workDoneProgress": nil}}
 				case "steers":
 					lo.Steer = true
 				case "remote":

@@ -10,8 +10,8 @@ import (
 
 // ProgressOptions say how work is shown.
 type ProgressOptions struct {
-	// Token is the client's own workDoneToken from a request. Without it one is created, if the client
-	// can show progress that we create.
+	// Token is the client's own workDoneToken from a request, or one from ProgressToken. Without it one is created,
+	// if the client can show progress that we create.
 	Token       protocol.ProgressToken
 	Cancellable bool   // the client may show a button; it sends window/workDoneProgress/cancel
 	Message     string // beside the title
@@ -26,16 +26,26 @@ type Progress struct {
 	ended  bool
 }
 
-// Progress begins to show work. A client that cannot show it gets nothing and causes no error.
+// ProgressToken asks the client for a place to show work in, and waits for its answer. nil is a client that has none.
+func (c *Client) ProgressToken(ctx context.Context) (protocol.ProgressToken, error) {
+	if !c.WorkDoneProgress {
+		return nil, nil
+	}
+	token := protocol.String(fmt.Sprintf("spark-%d", c.tokens.Add(1)))
+	params := &protocol.WorkDoneProgressCreateParams{Token: token}
+	if err := c.Call(ctx, protocol.MethodWindowWorkDoneProgressCreate, params, nil); err != nil {
+		return nil, err
+	}
+	return token, nil
+}
+
+// Progress begins to show work. A client that cannot show it gets nothing and causes no error. With a token in the
+// options it does not wait for the client.
 func (c *Client) Progress(ctx context.Context, title string, o ProgressOptions) (*Progress, error) {
 	token := o.Token
 	if token == nil {
-		if !c.WorkDoneProgress {
-			return &Progress{}, nil
-		}
-		token = protocol.String(fmt.Sprintf("spark-%d", c.tokens.Add(1)))
-		params := &protocol.WorkDoneProgressCreateParams{Token: token}
-		if err := c.Call(ctx, protocol.MethodWindowWorkDoneProgressCreate, params, nil); err != nil {
+		var err error
+		if token, err = c.ProgressToken(ctx); token == nil {
 			return &Progress{}, err
 		}
 	}

@@ -20,7 +20,7 @@ type progress struct {
 	e *edit
 
 	mu    sync.Mutex
-	shown *lsp.Progress // nil until the editor has answered
+	shown *lsp.Progress // nil until the editor has answered, and for good where it has no place
 	ended bool
 	word  string // the last one, for an end that came first
 	last  time.Time
@@ -33,20 +33,26 @@ type progress struct {
 func (s *Server) beginProgress(e *edit, title string) *progress {
 	p := &progress{s: s, e: e}
 	s.start(func(ctx context.Context) {
-		shown, err := s.client.Progress(ctx, title, lsp.ProgressOptions{Cancellable: true})
-		if err != nil || shown == nil {
+		token, err := s.client.ProgressToken(ctx)
+		if err != nil || token == nil {
 			return
 		}
+		// Whoever sees it begin can stop it, and misses no report.
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		if !p.ended {
+			s.mu.Lock()
+			e.token = token
+			s.mu.Unlock()
+		}
+		shown, err := s.client.Progress(ctx, title, lsp.ProgressOptions{Token: token, Cancellable: true})
+		if err != nil {
+			return
+		}
 		p.shown = shown
 		if p.ended {
 			shown.End(ctx, p.word)
-			return
 		}
-		s.mu.Lock()
-		e.token = shown.Token()
-		s.mu.Unlock()
 	})
 	return p
 }
