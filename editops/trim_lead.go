@@ -130,7 +130,7 @@ func cutEcho(p *place, text string) string {
 	tail := p.line
 	start := len(p.prefix) - len(p.line)
 	echo := 0
-	if n := echoOf(p.line, text); n > 0 && letters(p.line) >= 2 {
+	if n := echoOf(p.line, text); n > 0 && (letters(p.line) >= 2 || indentedAs(p.line, text)) {
 		echo = n
 	}
 	proof := 0
@@ -147,6 +147,13 @@ func cutEcho(p *place, text string) string {
 		return text[echo:]
 	}
 	return cutDoubledToken(p, text)
+}
+
+// indentedAs says that a text begins with a line's own indentation, which nothing that belongs into the middle of that
+// line does: so the line is repeated, however short what follows the indentation is.
+func indentedAs(line, text string) bool {
+	indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+	return indent != "" && !blank(line) && strings.HasPrefix(text, indent) && len(strings.TrimLeft(text, " \t")) == len(text)-len(indent)
 }
 
 // echoOf is the length of the beginning of text that repeats tail; leading blanks do not count, nor do blanks
