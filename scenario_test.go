@@ -54,6 +54,7 @@ import (
 //	announces NAME               capabilities.experimental.NAME of docs/extensions.md
 //	status 401                   the endpoint refuses every connection so
 //	steers                       the endpoint knows response.steer
+//	uninterruptible              the endpoint does not know response.interrupt
 //	disk                         the documents are files of a workspace, too
 //	lacks NAME                   the editor has no workspaceEdit.NAME
 //	nodocuments                  the editor has no window/showDocument
@@ -245,6 +246,8 @@ func playScenario(t *testing.T, file string) {
 					opts.Capabilities = map[string]any{"window": map[string]any{"workDoneProgress": nil}}
 				case "steers":
 					lo.Steer = true
+				case "uninterruptible":
+					lo.Interrupt = false
 				case "remote":
 					remote = true
 				case "shell":

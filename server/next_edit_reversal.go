@@ -35,16 +35,32 @@ func justDeleted(doc *lsp.Document, at int, past []PastEdit) *removal {
 	for i := len(past) - 1; i >= 0; i-- {
 		e := past[i]
 		start := e.Start - d.from
-		if e.Ours || strings.TrimSpace(e.New) != "" || start < 0 || start+len(e.New) > len(d.before) || d.before[start:start+len(e.New)] != e.New {
+		old, typed := differing(e.Old, e.New)
+		if e.Ours || strings.TrimSpace(typed) != "" || start < 0 || start+len(e.New) > len(d.before) || d.before[start:start+len(e.New)] != e.New {
 			break
 		}
 		d.before = d.before[:start] + e.Old + d.before[start+len(e.New):]
-		deleted += letters(e.Old)
+		deleted += letters(old)
 	}
 	if deleted < reversalLetters {
 		return nil
 	}
 	return d
+}
+
+// differing is what of two texts is between what they begin with and what they end with in common. An editor that undoes
+// an accepted item puts back the word that it replaced, beginning and all.
+func differing(a, b string) (string, string) {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	a, b = a[n:], b[n:]
+	n = 0
+	for n < len(a) && n < len(b) && a[len(a)-1-n] == b[len(b)-1-n] {
+		n++
+	}
+	return a[:len(a)-n], b[:len(b)-n]
 }
 
 // undoneBy reports whether a completion mostly brings back what was deleted (D12).

@@ -76,6 +76,9 @@ func (g *suggester) changed(c lsp.Change) {
 	if g.cur != nil && !g.followLocked(g.cur, c) {
 		g.dropLocked()
 	}
+	if sg := g.cur; sg != nil && sg.prefetched && sg.uprooted(c.After) {
+		g.dropLocked() // no editor has asked for it, and after an undo none will come that would
+	}
 	g.past = slices.DeleteFunc(g.past, func(sg *suggestion) bool { return !g.followLocked(sg, c) })
 	if g.cur != nil {
 		g.watchLocked(g.cur, c)

@@ -74,8 +74,12 @@ func (g *suggester) speculate(sg *suggestion, seen time.Time) (wait time.Duratio
 	if g.cur != sg || doc == nil {
 		return 0
 	}
-	if wait = g.pace.reads(seen, time.Now()); wait > 0 || !g.s.mayLead(speculated, doc) {
+	if wait = g.pace.reads(seen, time.Now()); wait > 0 {
 		return wait
+	}
+	if !g.s.mayLead(speculated, doc) {
+		g.s.log.Debug("completion: does not ask ahead", zap.Int("behind", sg.number))
+		return 0
 	}
 	item, ok := editops.Interpolate(sg.item, sg.until(doc.Version), -1)
 	if !ok || item.Rest() == "" {

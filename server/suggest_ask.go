@@ -166,12 +166,13 @@ func (s *Server) runSuggestion(ctx context.Context, g *suggester, sg *suggestion
 		}
 		if first.IsZero() {
 			first = time.Now()
-			s.log.Debug("completion: first text", zap.Duration("after", first.Sub(asked)))
 			// Also when the model stalls, so that no delta comes to look at the clock by.
 			deadline := time.AfterFunc(patience, func() { g.settleFor(sg) })
 			defer deadline.Stop()
 		}
-		g.heard(sg, len(ev.Text), first.Sub(asked))
+		if g.heard(sg, len(ev.Text), first.Sub(asked)) {
+			s.log.Debug("completion: first text", zap.Int("suggestion", sg.number), zap.Duration("after", first.Sub(asked)))
+		}
 		if cutter.push(ev.Text) {
 			// Said before the loop is left: that abandons the rest of the answer, which takes a moment.
 			s.conclude(ctx, g, sg, doc, cutter, deleted, session.Complete, nil)
@@ -240,16 +241,18 @@ func (s *Server) conclude(ctx context.Context, g *suggester, sg *suggestion, doc
 	g.speculateLocked(sg)
 }
 
-// heard notes that a response has said more.
-func (g *suggester) heard(sg *suggestion, bytes int, first time.Duration) {
+// heard notes that a response has said more, and reports whether that is its first word.
+func (g *suggester) heard(sg *suggestion, bytes int, first time.Duration) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	sg.bytes += bytes
-	if !sg.spoke {
-		sg.spoke = true
-		g.pace.spoke(first)
-		g.s.firstText.Store(int64(g.pace.first)) // the next document begins with it
+	if sg.spoke {
+		return false
 	}
+	sg.spoke = true
+	g.pace.spoke(first)
+	g.s.firstText.Store(int64(g.pace.first)) // the next document begins with it
+	return true
 }
 
 // grow makes more of a response known: all of it so far, and its whole lines, which are what may be shown before the

@@ -156,6 +156,13 @@ func (sg *suggestion) deletedBefore(version int32, cursor int) bool {
 	return ok && cursor < start+sg.at-sg.item.Start
 }
 
+// uprooted reports whether the line before the place that a suggestion was asked for at has become another.
+func (sg *suggestion) uprooted(doc *lsp.Document) bool {
+	start, ok := sg.startIn(doc.Version)
+	end := start + sg.at - sg.item.Start
+	return !ok || end > doc.Text.Len() || doc.Text.Slice(start, end) != sg.item.New[:sg.at-sg.item.Start]
+}
+
 // anchored is a suggestion of text at the cursor that replaces what stands from start to end.
 func anchored(t *lsp.Text, start, cursor, end int, text string) editops.Suggestion {
 	lo := t.LineStart(t.LineAt(start))
