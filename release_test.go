@@ -86,6 +86,14 @@ func TestRelease(t *testing.T) {
 	if data, err := os.ReadFile(program); err != nil || bytes.Contains(data, []byte(elsewhere)) || bytes.Contains(data, []byte(mustGetwd(t))) {
 		t.Errorf("the program knows where it was built (%v)", err)
 	}
+	for _, b := range readPage(t, filepath.Join(unpacked, "README.md")) { // what it tells its reader to run, as is
+		words := strings.Fields(b.text)
+		cmd := exec.Command(filepath.Join(unpacked, words[0]), words[1:]...)
+		cmd.Env = []string{"HOME=" + t.TempDir()}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", b.text, err, out)
+		}
+	}
 	licences, err := os.ReadFile(filepath.Join(unpacked, "THIRD_PARTY_LICENSES"))
 	if err != nil {
 		t.Fatal(err)

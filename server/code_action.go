@@ -68,7 +68,7 @@ var actions = []action{
 			if _, ok := commentIn(at); ok {
 				return true, ""
 			}
-			return false, "write what you want into a comment in or above the selection: spark: return an error instead"
+			return false, "write what you want into a comment first, such as: spark: return an error"
 		},
 	},
 	{

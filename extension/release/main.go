@@ -151,14 +151,15 @@ func build(version, platform, program string) error {
 	return nil
 }
 
-// pack puts the program, the licences and the README into an archive, all as old as time.
+// pack puts the program, the licences and a README into an archive, all as old as time. The repository's README speaks
+// to somebody who has the sources.
 func pack(program, platform string, licences []byte) ([]byte, error) {
 	files := []struct {
 		name string
 		mode int64
 		data []byte
 	}{{filepath.Base(program), 0o755, nil}, {"LICENSE", 0o644, nil}, {"README.md", 0o644, nil}, {"THIRD_PARTY_LICENSES", 0o644, licences}}
-	for i, source := range []string{program, "LICENSE", "README.md"} {
+	for i, source := range []string{program, "LICENSE", "extension/release/README.md"} {
 		data, err := os.ReadFile(source)
 		if err != nil {
 			return nil, err

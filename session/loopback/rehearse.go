@@ -7,16 +7,15 @@ import (
 )
 
 const (
-	rehearsalRate    = 30 // tokens per second at least: what an eye can follow and a hand can interrupt
-	rehearsalSeconds = 8  // of a long answer, which goes faster for it
+	rehearsalSeconds = 6  // of an answer, whatever its length: time to see it, and to type what is to be done instead
 	rehearsalEvery   = 4  // lines from comment to comment: hunks of a diff stay apart where 3 kept lines lie between them
 	rehearsalWidth   = 48 // characters of an instruction that are repeated
 )
 
 // Rehearse answers somebody who tries an editor's set-up without a model. An edit is the region with comments in it
 // that repeat what was asked for, at a pace at which one sees it stream and can stop or redirect it; the comments of
-// an edit before it go. A completion in the middle of a line is nothing: the comment of Canned, which answers all else,
-// would turn the rest of the line into one.
+// an edit before it go. A completion in a line that has something in it is nothing: the comment of Canned, which answers
+// all else, would stand behind every word.
 func Rehearse(x *Exchange) {
 	switch job := x.Job(); {
 	case job == CompletionJob && inLine(x):
@@ -27,22 +26,21 @@ func Rehearse(x *Exchange) {
 		return
 	}
 	text := rehearsal(x)
-	rate := max(rehearsalRate, float64(len(Tokens(text)))/rehearsalSeconds)
-	if x.Pace(text, 0, rate) == nil {
+	if x.Pace(text, 0, float64(len(Tokens(text)))/rehearsalSeconds) == nil {
 		_ = x.Done()
 	}
 }
 
-// inLine reports whether something stands behind the cursor in its line.
+// inLine reports whether something stands in the cursor's line.
 func inLine(x *Exchange) bool {
-	behind := x.Suffix
+	before, behind := x.Prefix, x.Suffix
 	for _, text := range []string{x.FullInput(), x.Input} { // the new input counts before what was warmed, see Job
 		if at := strings.LastIndex(text, CursorMark); at >= 0 {
-			behind = text[at+len(CursorMark):]
+			before, behind = text[:at], text[at+len(CursorMark):]
 		}
 	}
-	line, _, _ := strings.Cut(behind, "\n")
-	return strings.TrimSpace(line) != ""
+	behind, _, _ = strings.Cut(behind, "\n")
+	return strings.TrimSpace(before[strings.LastIndex(before, "\n")+1:]+behind) != ""
 }
 
 // rehearsed is a line that a rehearsal has written.

@@ -129,14 +129,15 @@ func TestCanned(t *testing.T) {
 func TestRehearsalIsNoNuisance(t *testing.T) {
 	for input, want := range map[string]bool{
 		"f(<|cursor|>)\n":       true,
-		"f()<|cursor|>\nnext\n": false,
-		"f() <|cursor|>":        false,
+		"f()<|cursor|>\nnext\n": true,
+		"f()\n\t<|cursor|>":     false,
+		"<|cursor|>\nf()\n":     false,
 	} {
 		if got := inLine(&Exchange{Dialect: Responses, Input: input, parent: &memory{input: "example: a<|cursor|>b"}}); got != want {
 			t.Errorf("%q: %v", input, got)
 		}
 	}
-	if !inLine(&Exchange{Dialect: Infill, Prefix: "f(", Suffix: ")\n"}) || inLine(&Exchange{Dialect: Infill, Prefix: "f()", Suffix: "\n}"}) {
+	if !inLine(&Exchange{Dialect: Infill, Prefix: "f(", Suffix: ")\n"}) || inLine(&Exchange{Dialect: Infill, Prefix: "f()\n", Suffix: "\n}"}) {
 		t.Error("fill-in-the-middle")
 	}
 }
