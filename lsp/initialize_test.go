@@ -20,8 +20,6 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
-
-	"github.com/spark-lsp/spark-lsp/lsp/editor"
 )
 
 // initialized is what came of one initialize over the wire.
@@ -37,21 +35,16 @@ func initializeOverWire(t *testing.T, params string) initialized {
 	t.Helper()
 	var got initialized
 	core, logs := observer.New(zapcore.WarnLevel)
-	var in, out bytes.Buffer
-	in.Write(editor.Frame(`{"jsonrpc":"2.0","id":"first","method":"initialize","params":` + params + `}`))
-	in.Write(editor.Frame(`{"jsonrpc":"2.0","id":"last","method":"shutdown"}`))
-	in.Write(editor.Frame(`{"jsonrpc":"2.0","method":"exit"}`))
-	err := Serve(t.Context(), &in, &out, Program{
+	out, err := serveScript(t, Program{
 		PanicOnBug: true,
 		Log:        zap.New(core),
 		Initialize: func(_ context.Context, c *Client, p *protocol.InitializeParams) (*protocol.InitializeResult, error) {
 			got.client, got.params = c, p
 			return &protocol.InitializeResult{}, nil
 		},
-	})
-	if err != nil || !bytes.Contains(out.Bytes(), []byte(`"id":"first","result":{"capabilities":{`)) ||
-		!bytes.Contains(out.Bytes(), []byte(`"id":"last","result":null`)) {
-		t.Fatalf("%s: %v: %s", params, err, out.Bytes())
+	}, `{"jsonrpc":"2.0","id":"first","method":"initialize","params":`+params+`}`)
+	if err != nil || !strings.Contains(out, `"id":"first","result":{"capabilities":{`) || !strings.Contains(out, `"id":"last","result":null`) {
+		t.Fatalf("%s: %v: %s", params, err, out)
 	}
 	for _, e := range logs.FilterMessageSnippet("initialize").All() {
 		for _, part := range e.ContextMap()["parts"].([]any) {

@@ -534,17 +534,62 @@ func FuzzFrame(f *testing.F) {
 		if len(body) == 0 || bytes.Contains(body, []byte("exit")) || bytes.Contains(body, []byte("shutdown")) {
 			return
 		}
-		var in, out bytes.Buffer
-		in.Write(editor.Frame(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{}}}`))
-		in.Write(editor.Frame(string(body)))
-		in.Write(editor.Frame(`{"jsonrpc":"2.0","id":"last","method":"shutdown"}`))
-		in.Write(editor.Frame(`{"jsonrpc":"2.0","method":"exit"}`))
-		err := Serve(t.Context(), &in, &out, Program{
+		out, err := serveScript(t, Program{
 			PanicOnBug: true,
 			Requests:   map[string]RequestFunc{"test/text": textRequest},
-		})
-		if err != nil || !bytes.Contains(out.Bytes(), []byte(`"id":"last","result":null`)) {
-			t.Fatalf("%v: %s", err, out.Bytes())
+		}, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{}}}`, string(body))
+		if err != nil || !strings.Contains(out, `"id":"last","result":null`) {
+			t.Fatalf("%v: %s", err, out)
 		}
 	})
+}
+
+// serveScript runs a session with these messages, a shutdown with the id "last" and an exit, and returns all that the
+// server has written. The exit waits for the answer to the shutdown: what was still on its way then, a server whose
+// machine is busy may keep.
+func serveScript(t *testing.T, p Program, messages ...string) (out string, err error) {
+	t.Helper()
+	var script bytes.Buffer
+	for _, m := range append(messages, `{"jsonrpc":"2.0","id":"last","method":"shutdown"}`) {
+		script.Write(editor.Frame(m))
+	}
+	in, exit := io.Pipe()
+	w := &scriptWriter{answered: make(chan struct{})}
+	go func() {
+		select {
+		case <-w.answered:
+		case <-t.Context().Done():
+		}
+		exit.Write(editor.Frame(`{"jsonrpc":"2.0","method":"exit"}`))
+		exit.Close()
+	}()
+	err = Serve(t.Context(), &closingReader{io.MultiReader(&script, in), in}, w, p)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.out.String(), err
+}
+
+// closingReader is the script and the pipe behind it, which goes away with the session.
+type closingReader struct {
+	io.Reader
+	io.Closer
+}
+
+// scriptWriter keeps what is written, and tells of the answer to "last".
+type scriptWriter struct {
+	mu       sync.Mutex
+	out      bytes.Buffer
+	told     bool
+	answered chan struct{}
+}
+
+func (w *scriptWriter) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.out.Write(b)
+	if !w.told && bytes.Contains(w.out.Bytes(), []byte(`"id":"last"`)) {
+		w.told = true
+		close(w.answered)
+	}
+	return len(b), nil
 }
