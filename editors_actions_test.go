@@ -241,7 +241,6 @@ func helixActions(t *testing.T, run *editorRun) {
 	file := run.actions(t)
 	h := startHelix(t, run, file)
 	h.wantInLog(`"method":"textDocument/publishDiagnostics"`, 1)
-	h.wantInLog(`"method":"textDocument/didOpen"`, 2)
 	h.wantOnScreen("●") // in the gutter: Helix knows of the problem
 	text, edits, ended := actionsFile, 0, 0
 	for _, a := range editorActions {
