@@ -58,14 +58,14 @@ type Text = Lines
 // is told about both; they are kept out of the document's own text by not being plausible in it.
 const (
 	CursorMark  = "<|cursor|>"
-	regionOpen  = "<region>"
-	regionClose = "</region>"
+	RegionOpen  = "<region>"
+	RegionClose = "</region>"
 )
 
 // Seams are the marks, with the line ends that come with them, that may stand in the middle of a line of the document:
 // a region is what the user has selected, byte for byte.
 func Seams() []string {
-	return []string{"\n" + regionOpen + "\n", "\n" + regionClose + "\n"}
+	return []string{"\n" + RegionOpen + "\n", "\n" + RegionClose + "\n"}
 }
 
 //go:embed templates/completion.txt
@@ -238,9 +238,9 @@ func (w *writer) region(in Input) {
 	start, end := in.around(in.Start, in.End, aroundEdit, aroundEdit)
 	w.header()
 	w.document(Around, "what stands above the region", start, in.Start)
-	w.b.WriteString(regionOpen + "\n")
+	w.b.WriteString(RegionOpen + "\n")
 	w.document(Selection, "the region that the request is about", in.Start, in.End)
-	w.b.WriteString(regionClose + "\n")
+	w.b.WriteString(RegionClose + "\n")
 	w.document(Around, "what stands below the region", in.End, end)
 }
 

@@ -55,9 +55,9 @@ func (f FollowUp) Message() Message {
 	if f.Same {
 		b.WriteString("The region reads as you have written it.\n")
 	} else {
-		b.WriteString("The region reads as follows now, with what the user has typed meanwhile:\n" + regionOpen + "\n")
+		b.WriteString("The region reads as follows now, with what the user has typed meanwhile:\n" + RegionOpen + "\n")
 		b.WriteString(ended(modelText(f.Region)))
-		b.WriteString(regionClose + "\n")
+		b.WriteString(RegionClose + "\n")
 	}
 	if f.Instruction != "" {
 		b.WriteString("\nInstruction: " + strings.TrimSpace(f.Instruction) + "\n")

@@ -37,6 +37,7 @@ func newAnswer(format prompt.Format, region string, t task) answer {
 			LineEnd: lineEnd(t.doc.Text), Markdown: t.doc.LanguageID == "markdown",
 		}),
 		blank: strings.TrimSpace(region) == "",
+		marks: regionMarks{off: strings.Contains(region, prompt.RegionOpen) || strings.Contains(region, prompt.RegionClose)},
 	}
 }
 
@@ -44,6 +45,7 @@ func newAnswer(format prompt.Format, region string, t task) answer {
 // without one comes from a model that was cut off, filtered or confused.
 type regionAnswer struct {
 	*editops.StreamDiff
+	marks regionMarks
 	blank bool   // the region was
 	held  string // the answer so far, as long as it may be the word for nothing
 	said  bool   // it is not
@@ -53,7 +55,9 @@ type regionAnswer struct {
 // errNothing is an answer without a word for a region with text in it.
 var errNothing = errors.New("the model answered with nothing, and nothing was changed")
 
-func (a *regionAnswer) Push(text string) []editops.Edit {
+func (a *regionAnswer) Push(text string) []editops.Edit { return a.push(a.marks.push(text)) }
+
+func (a *regionAnswer) push(text string) []editops.Edit {
 	if !a.said {
 		a.held += text
 		if strings.HasPrefix(prompt.Deleted, strings.TrimSpace(a.held)) {
@@ -65,14 +69,15 @@ func (a *regionAnswer) Push(text string) []editops.Edit {
 }
 
 func (a *regionAnswer) Finish() []editops.Edit {
+	edits := a.push(a.marks.rest())
 	switch word := strings.TrimSpace(a.held); {
 	case a.said, word == prompt.Deleted:
-		return a.StreamDiff.Finish()
+		return append(edits, a.StreamDiff.Finish()...)
 	case word == "" && !a.blank:
 		a.err = errNothing
-		return nil
+		return edits
 	}
-	return append(a.StreamDiff.Push(a.held), a.StreamDiff.Finish()...)
+	return append(append(edits, a.StreamDiff.Push(a.held)...), a.StreamDiff.Finish()...)
 }
 
 func (a *regionAnswer) Err() error {

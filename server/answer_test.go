@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/spark-lsp/spark-lsp/editops"
+	"github.com/spark-lsp/spark-lsp/lsp"
+	"github.com/spark-lsp/spark-lsp/prompt"
 )
 
 // TestHunkAnswer plays what a model writes for a file of hunks against what becomes of the file, and what is asked again.
@@ -55,5 +57,40 @@ func TestHunkAnswer(t *testing.T) {
 				t.Errorf("left: %q", ans.Left())
 			}
 		})
+	}
+}
+
+// TestRegionMarks: the lines round the region in the prompt do not come into the buffer, however the answer is cut.
+func TestRegionMarks(t *testing.T) {
+	const region = "\ta()\n\tb()\n"
+	for says, want := range map[string]string{
+		"\ta()\n\tc()\n":                                      "\ta()\n\tc()\n",
+		"<region>\n\ta()\n\tc()\n</region>\n":                 "\ta()\n\tc()\n",
+		"<region>\n\ta()\n\tc()\n</region>":                   "\ta()\n\tc()\n",
+		"<region>\r\n\ta()\n</region>\n\nI have removed b.": "\ta()\n",
+		"\ta()\n\tc()\n</region>\n":                           "\ta()\n\tc()\n",
+		"```go\n<region>\n\ta()\n</region>\n```\n":            "\ta()\n",
+		"<region>\n<deleted/>\n</region>\n":                   "",
+		"<region a>\n\tc()\n":                                 "<region a>\n\tc()\n",
+		"\ta()\n\tx(\"<region>\") // </region>\n":             "\ta()\n\tx(\"<region>\") // </region>\n",
+		"\ta()\n<region>\n":                                   "\ta()\n<region>\n",
+		"\ta()\n</reg\n":                                      "\ta()\n</reg\n",
+	} {
+		for size := 1; size <= len(says)+1; size++ {
+			doc := lsp.NewDocuments(lsp.UTF8).Open("file:///a.go", "go", 1, region).After
+			ans, text := newAnswer(prompt.Region, region, task{doc: doc}), region
+			apply := func(edits []editops.Edit) {
+				for _, e := range edits {
+					text = text[:e.Start] + e.New + text[e.End:]
+				}
+			}
+			for rest := says; rest != ""; rest = rest[min(size, len(rest)):] {
+				apply(ans.Push(rest[:min(size, len(rest))]))
+			}
+			if apply(ans.Finish()); text != want || ans.Err() != nil {
+				t.Errorf("%q in pieces of %d: %q, %v, want %q", says, size, text, ans.Err(), want)
+				break
+			}
+		}
 	}
 }

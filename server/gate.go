@@ -105,7 +105,7 @@ func (s *Server) mustStay(uri string) string {
 // replaces; what is hidden there already may stay. The error of an answer that hides something is a
 // *privacy.HiddenError, and all that came before it has been delivered.
 func (s *Server) answerOf(ctx context.Context, model Model, req session.Request, own string) iter.Seq2[session.Event, error] {
-	answer := model.Stream(ctx, req)
+	answer := withoutThoughts(model.Stream(ctx, req), own)
 	if s.options().PrivacyInvisible == "allow" {
 		return answer
 	}
