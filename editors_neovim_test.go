@@ -67,7 +67,7 @@ func neovimPage(t *testing.T, run *editorRun) {
 	n.quit()
 }
 
-// neovimTypedAlong takes a ghost text of which the first letters have been typed since it appeared, before Neovim asks
+// neovimTypedAlong (D4) takes a ghost text of which the first letters have been typed since it appeared, before Neovim asks
 // anew: 0.12.4 itself would leave them behind it.
 func neovimTypedAlong(t *testing.T, run *editorRun) {
 	run.offline()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -279,5 +280,40 @@ func TestRetryDelay(t *testing.T) {
 		if got := retryDelay(tc.header, tc.message); got != tc.want {
 			t.Errorf("%q: %v, want %v", tc.message, got, tc.want)
 		}
+	}
+}
+
+// D19: what an endpoint that cannot be interrupted goes on to say is not read: no text of it is decoded, and the
+// connection carries the next request meanwhile.
+func TestD19DrainedAnswerIsNotRead(t *testing.T) {
+	left, over := make(chan struct{}), make(chan struct{})
+	srv := serve(t, loopback.Options{Respond: func(x *loopback.Exchange) {
+		if x.Input == "next" {
+			_ = x.Text("next")
+			_ = x.Done()
+			return
+		}
+		_ = x.Delta("a")
+		<-left
+		for range 200 {
+			_ = x.Delta("word ")
+		}
+		_ = x.Done()
+		close(over)
+	}})
+	s := open(t, srv, func(c *Config) { c.Interrupt = No })
+	ctx := within(t)
+	var deltas atomic.Int64
+	b := begin(t, s, ctx, Request{Job: Completion, Input: user("first"), Trace: &Trace{Delta: func(int) { deltas.Add(1) }}})
+	b.stop()
+	ask(ctx, s, Request{Job: Completion, Input: user("next")}).want(t, "next", Complete)
+	close(left)
+	<-over
+	ask(ctx, s, Request{Job: Completion, Input: user("next")}).want(t, "next", Complete) // behind all of it on the wire
+	if n := deltas.Load(); n != 1 {
+		t.Errorf("%d deltas were decoded", n)
+	}
+	if st := srv.Stats(); st.Conns != 1 || st.Interrupts != 0 {
+		t.Errorf("%d connections, %d interrupts", st.Conns, st.Interrupts)
 	}
 }
