@@ -164,6 +164,9 @@ func (x *examination) endpoints(ctx context.Context, r *settings.Resolved) {
 	}
 	if len(idle) > 0 {
 		x.begin("No endpoint for " + strings.Join(idle, ", "))
+		if i := slices.IndexFunc(r.InForce(), func(s settings.Setting) bool { return s.Key == "baseURL" && s.From != settings.Default }); i >= 0 && r.Provider == "auto" {
+			x.note("baseURL", "set provider as well (openai, chat, ...), or store a key for it: spark-lsp login --base-url "+r.BaseURL, "is set, and nothing says that %s is to be asked", r.BaseURL)
+		}
 		x.note("embedded engine", "for edits: 'spark-lsp login', or set provider to a server on this machine ('spark-lsp models' finds some)",
 			"serves them: nothing leaves this machine for them, and instructions are not followed")
 	}
