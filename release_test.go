@@ -233,6 +233,27 @@ func TestUpstream(t *testing.T) {
 	server := helix["spark-lsp"]
 	checkCommand(t, append([]string{server.Command}, server.Args...))
 
+	// Zed's list wants the version of the manifest, and the folder.
+	var list, manifest map[string]any
+	for _, b := range readPage(t, "extension/upstream/README.md") {
+		if err := toml.Unmarshal([]byte(b.text), &list); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entry, _ := list["spark-lsp"].(map[string]any)
+	folder, _ := entry["path"].(string)
+	data, err := os.ReadFile(filepath.Join(folder, "extension.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := toml.Unmarshal(data, &manifest); err != nil || manifest["id"] != "spark-lsp" || manifest["version"] != entry["version"] {
+		t.Errorf("Zed's entry %v is not of the manifest %v (%v)", entry, manifest, err)
+	}
+	licence, err := os.ReadFile(filepath.Join(folder, "LICENSE"))
+	if ours, _ := os.ReadFile("LICENSE"); err != nil || !bytes.Equal(licence, ours) {
+		t.Errorf("Zed's registry looks for the licence in the extension's folder (%v)", err)
+	}
+
 	template := read("lsp4ij", "spark-lsp", "template.json")
 	found := false
 	for _, b := range readPage(t, "docs/editors/jetbrains.md") {
