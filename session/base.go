@@ -201,7 +201,7 @@ func (s *Session) warmOnce(ctx context.Context, k *socket, b *base) (*failure, e
 		return f, nil
 	}
 
-	bounds := s.waits(b.job)
+	bounds := s.waits(b.job, 0)
 	defer bounds.timer.Stop()
 	for {
 		ev, _, f, err := r.take(ctx, &bounds)

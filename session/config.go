@@ -67,7 +67,7 @@ type JobConfig struct {
 type Timeouts struct {
 	Connect    time.Duration // 5 s: TCP, TLS and upgrade together
 	FirstEvent time.Duration // 3 s from the frame's departure to any event; 60 s for dialects that load models on demand
-	InterEvent time.Duration // 10 s between two events (Deep: six times that, since it thinks)
+	InterEvent time.Duration // 10 s between two events (Deep, and an effort of high and more: six times that, since it thinks)
 	Queue      time.Duration // 60 s that an endpoint may keep a request in its queue after saying so
 	Ping       time.Duration // 15 s between pings
 	Pong       time.Duration // 10 s from a ping until the socket counts as dead; any frame counts as a sign of life

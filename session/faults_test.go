@@ -83,6 +83,14 @@ func requests(want int) func(*testing.T, *loopback.Server, *Session) {
 	}
 }
 
+// pause is an endpoint that takes its time, until it is left.
+func pause(x *loopback.Exchange, d time.Duration) {
+	select {
+	case <-x.Cancelled():
+	case <-time.After(d):
+	}
+}
+
 const half = "func add(a, b int) int "
 
 func partial(then func(x *loopback.Exchange)) func(*loopback.Exchange, int) {
@@ -234,6 +242,13 @@ func faults() []fault {
 		{name: "a frame above 16 MiB", config: slow, play: first(func(x *loopback.Exchange) { _ = x.Raw(`{"type":"x","y":"` + strings.Repeat("z", 17<<20) + `"}`) }), text: good, check: conns(2)},
 		{name: "a delta of 1 MiB", config: slow, play: first(func(x *loopback.Exchange) { _ = x.Delta(strings.Repeat("z", 1<<20)); _ = x.Done() }), text: strings.Repeat("z", 1<<20)},
 
+		{name: "429 at every upgrade", options: upgrades(429, http.Header{"Retry-After": {"0.1"}}, ""), kind: RetryAfter},
+		{name: "429 to every request", play: func(x *loopback.Exchange, _ int) {
+			_ = x.Error(429, "rate_limit_exceeded", "Please try again in 0.12s.", nil)
+		}, kind: RetryAfter, check: requests(3)},
+		{name: "slow before created", play: func(x *loopback.Exchange, _ int) { pause(x, 1200*time.Millisecond); proper(x) }, text: good},
+		{name: "slow after in_progress", play: func(x *loopback.Exchange, _ int) { _ = x.InProgress(); pause(x, 1200*time.Millisecond); proper(x) }, text: good},
+		{name: "http slow", config: httpOnly, play: func(x *loopback.Exchange, _ int) { pause(x, 1200*time.Millisecond); proper(x) }, text: good},
 		{name: "stall before created", play: first(func(x *loopback.Exchange) {}), text: good},
 		{name: "stall after created", play: first(func(x *loopback.Exchange) { _ = x.Created() }), text: good},
 		{name: "stall after in_progress", play: first(func(x *loopback.Exchange) { _ = x.InProgress() }), text: good},

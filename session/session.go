@@ -605,16 +605,20 @@ func (s *Session) outputBound(job Job, asked int) int {
 	return orElse(asked, orElse(s.cfg.Jobs[job].MaxOutputTokens, jobDefault(job)))
 }
 
+// effortLocked is how much the model is to think: what the endpoint has been found to take, else what is configured.
+func (s *Session) effortLocked(job Job) string {
+	return orElse(s.effort, orElse(s.cfg.Jobs[job].ReasoningEffort, s.cfg.ReasoningEffort))
+}
+
 // frameLocked fills in all of a request but its input and its place.
 func (s *Session) frameLocked(job Job, maxTokens int, cacheKey string) create {
 	ch := s.choiceLocked(job)
-	j := s.cfg.Jobs[job]
 	c := create{
 		Model: ch.Model, ServiceTier: ch.Tier, PromptCacheKey: cacheKey,
 		StreamOptions:   &streamOptions{},
 		MaxOutputTokens: s.outputBound(job, maxTokens),
 	}
-	if e := orElse(s.effort, orElse(j.ReasoningEffort, s.cfg.ReasoningEffort)); e != "" {
+	if e := s.effortLocked(job); e != "" {
 		c.Reasoning = &reasoning{Effort: e}
 	}
 	if s.cfg.Verbosity != "" {

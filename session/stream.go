@@ -23,6 +23,7 @@ type call struct {
 	parts []Part // of a steered call: what follows Input
 	delta bool   // text of cur has been delivered
 	begun bool   // Started has been delivered, for this answer or the successor that a steer has made
+	slow  int    // attempts that were given up for want of an event; belongs to run
 
 	pending  []Part     // a steer that the endpoint has accepted and not yet applied
 	steering sync.Mutex // held by a steer in progress; taken before Session.mu
@@ -33,8 +34,9 @@ type attempts struct {
 	total   int
 	sockets int
 	pauses  int
-	full    bool // resend without a base
-	http    bool // the WebSocket has had its chances
+	waited  time.Duration // for limits to pass
+	full    bool          // resend without a base
+	http    bool          // the WebSocket has had its chances
 }
 
 const maxAttempts = 8
@@ -129,6 +131,9 @@ func (s *Session) run(ctx context.Context, req Request, yield func(Event, error)
 		if !more {
 			return s.clean(f.err)
 		}
+		if errors.Is(f.err, context.DeadlineExceeded) {
+			c.slow++
+		}
 		if req.Trace.Again != nil {
 			req.Trace.Again(s.clean(f.err))
 		}
@@ -142,15 +147,23 @@ func (c *call) last() *response {
 	return c.cur
 }
 
-func (s *Session) waits(job Job) waits {
+// waits are the bounds for one attempt, of which slow have been given up before for want of an event. Each is given
+// twice the time of the one before: a dead connection is noticed soon, and an endpoint that is just slow (a prompt to be
+// read, a queue that says nothing) answers in the end.
+func (s *Session) waits(job Job, slow int) waits {
 	t := s.cfg.Timeouts
 	w := waits{first: t.FirstEvent, between: t.InterEvent, queue: t.Queue, timer: time.NewTimer(time.Hour)}
-	if job == Deep {
-		w.between *= 6
+	s.mu.Lock()
+	effort := s.effortLocked(job)
+	s.mu.Unlock()
+	if job == Deep || effort == "high" || effort == "xhigh" || effort == "max" {
+		w.between *= 6 // it thinks, and most endpoints do so in silence
 	}
-	if s.cfg.Dialect != Responses {
+	if s.cfg.Dialect != Responses { // where the first is long already
 		w.between = max(w.between, w.first)
+		return w
 	}
+	w.first, w.between = w.first<<slow, w.between<<slow
 	return w
 }
 
@@ -164,7 +177,7 @@ const tokenBytes = 16
 // session.without), or do not heed it, and a model that repeats itself would write into the user's buffer, and fill our
 // memory, for as long as it is let.
 func (c *call) consume(ctx context.Context, r *response, yield func(Event, error) bool) (*failure, error) {
-	bounds := c.s.waits(c.req.Job)
+	bounds := c.s.waits(c.req.Job, c.slow)
 	defer bounds.timer.Stop()
 	// A panic in the caller's loop body must not leave the response running either.
 	done := false
@@ -305,6 +318,9 @@ func (s *Session) recover(ctx context.Context, c *call, f *failure, try *attempt
 		s.mu.Unlock()
 		s.publish()
 		s.mu.Lock()
+		if try.waited += d; try.waited > patience(c.req.Job) { // all of them together
+			return false, nil
+		}
 		return pause(d)
 	case again:
 		if try.pauses++; try.pauses > 2 {
@@ -419,7 +435,7 @@ func (s *Session) begin(ctx context.Context, c *call, try *attempts) (*response,
 			return nil, fail(FallBack, give, ErrClosed, "the session was closed"), nil
 		}
 		if left := s.limitedUntil.Sub(now); left > 0 {
-			if left > patience(req.Job) {
+			if try.waited+left > patience(req.Job) {
 				s.mu.Unlock()
 				f := fail(RetryAfter, give, nil, "the endpoint's rate limit is reached")
 				f.err.RetryAfter = int(left.Milliseconds()) + 1
@@ -428,6 +444,7 @@ func (s *Session) begin(ctx context.Context, c *call, try *attempts) (*response,
 			timer := s.afterLocked(left, func() { s.mu.Lock(); s.broadcastLocked(); s.mu.Unlock() })
 			err := s.wait(ctx)
 			s.stopLocked(timer)
+			try.waited += time.Since(now)
 			if err != nil {
 				s.mu.Unlock()
 				return nil, nil, err
