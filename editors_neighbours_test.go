@@ -67,6 +67,7 @@ func findGopls(t *testing.T) string {
 	ctx, cancel := context.WithTimeout(t.Context(), goplsBudget)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "install", "golang.org/x/tools/gopls@"+goplsVersion)
+	cmd.WaitDelay = time.Second // for the compilers that it has started
 	cmd.Env = append(os.Environ(), "GOBIN="+work, "GOFLAGS=", "GOOS=", "GOARCH=")
 	out, err := cmd.CombinedOutput()
 	switch {

@@ -69,7 +69,7 @@ import (
 //	editor open FILE | close FILE | type TEXT | backspace N | undo | save
 //	editor replace OLD NEW | settext OLD NEW               the latter sends the whole document
 //	editor at TEXT | after TEXT | select FROM TO           moves the cursor, or selects
-//	editor inline auto|invoked as NAME | popup as NAME     asks for a completion
+//	editor inline auto|invoked as NAME | popup [again] as NAME     asks for a completion
 //	editor cancel NAME | accept NAME
 //	editor next as NAME [METHOD] | take NAME | pass NAME    asks for a next edit, accepts it, or says that it is not wanted
 //	editor actions [KIND] | choose TITLE | edit INSTRUCTION | command NAME [JSON] [error CODE]
@@ -640,6 +640,9 @@ func (s *stage) editor(verb string, args []string) error {
 		}
 		if verb == "popup" {
 			method, kind = protocol.MethodTextDocumentCompletion, 1
+			if args[0] == "again" {
+				kind = 3 // as the list was incomplete
+			}
 		}
 		params["context"] = map[string]any{"triggerKind": kind}
 		p, err := s.ed.CallAsync(method, params)

@@ -27,11 +27,14 @@ func popupTriggers(client string) []string {
 // incomplete, so that the editor asks again as the user types and never filters a stale one; also when there is nothing
 // to suggest yet.
 //
-// Not so in Helix, which opens the popup 100 ms after the first answer that is not both empty and complete: an empty list
-// that is incomplete opens it with nothing in it, and what a slower server says after that is dropped. The language's own
-// server would not be heard wherever we are quicker to say nothing.
+// Not so in Helix before the popup is there. It opens that 100 ms after the first answer that is not both empty and
+// complete: an empty list that is incomplete opens it with nothing in it, and what a slower server says after that is
+// dropped. The language's own server would not be heard wherever we are quicker to say nothing.
 func (s *Server) completion(ctx context.Context, snap *lsp.Snapshot, p *protocol.CompletionParams) (any, error) {
-	list := &protocol.CompletionList{IsIncomplete: s.client.Name != "helix", Items: []protocol.CompletionItem{}}
+	list := &protocol.CompletionList{IsIncomplete: true, Items: []protocol.CompletionItem{}}
+	if s.client.Name == "helix" {
+		list.IsIncomplete = p.Context.TriggerKind == protocol.CompletionTriggerKindTriggerForIncompleteCompletions
+	}
 	doc, ok := snap.Get(string(p.TextDocument.URI))
 	if !ok {
 		return list, nil
