@@ -101,6 +101,9 @@ import (
 //	want   contains FILE TEXT (now) | written FILE TEXT (waits) | edits at most|at least N | refusals N | drops N | nowhere TEXT | logged TEXT
 //
 // Texts are in Go's double quotes.
+//
+// With -slow 300ms every line waits that long first, and all scripts play at once: one that fails takes for granted that
+// it is quicker than something in the program.
 func TestScenarios(t *testing.T) {
 	root := filepath.Join("testdata", "scenarios")
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
@@ -108,7 +111,12 @@ func TestScenarios(t *testing.T) {
 			return err
 		}
 		name := strings.TrimSuffix(filepath.ToSlash(file[len(root)+1:]), ".txtar")
-		t.Run(name, func(t *testing.T) { playScenario(t, file) })
+		t.Run(name, func(t *testing.T) {
+			if *slow > 0 {
+				t.Parallel()
+			}
+			playScenario(t, file)
+		})
 		return nil
 	})
 	if err != nil {
@@ -117,6 +125,8 @@ func TestScenarios(t *testing.T) {
 }
 
 const scenarioTimeout = 20 * time.Second
+
+var slow = flag.Duration("slow", 0, "how long each line of a scenario waits")
 
 // scenarioKey must never be seen in any message or log (D24).
 const scenarioKey = "scenario-key-7f3a"
@@ -166,7 +176,9 @@ type steered struct {
 }
 
 func playScenario(t *testing.T, file string) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	if *slow == 0 { // else there are the others' goroutines, too
+		defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	}
 	ar, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +187,7 @@ func playScenario(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), scenarioTimeout+60**slow)
 	defer cancel()
 
 	s := &stage{
@@ -337,6 +349,7 @@ func playScenario(t *testing.T, file string) {
 		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 			continue
 		}
+		time.Sleep(*slow)
 		if err := s.line(line); err != nil {
 			t.Errorf("%s:%d: %s\n%v", file, first+i, line, err)
 			s.dump()
