@@ -35,6 +35,15 @@ export function createClient(
       },
       initializationOptions: { spark: settings() },
       middleware: {
+        window: {
+          // What is not to take the focus stands beside the code: the client itself would put it in its place.
+          showDocument: async (params, token, next) => {
+            if (params.takeFocus !== false) return next(params, token);
+            const beside = { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true };
+            await vscode.window.showTextDocument(client.protocol2CodeConverter.asUri(params.uri), beside);
+            return { success: true };
+          },
+        },
         workspace: {
           configuration: (params) =>
             params.items.map((item) => {
