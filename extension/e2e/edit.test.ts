@@ -1,6 +1,7 @@
 // Edits that stream: what is in the buffer, what is drawn, what undo takes back, and what the user's hands do meanwhile.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test as it } from "node:test";
+import { actionTests, files, script } from "./actions";
 import { until, Workbench } from "./workbench";
 
 const code = `package a
@@ -32,8 +33,9 @@ const fixed = `func load(name string) ([]byte, error) {
 const region = code.slice(code.indexOf("func load"), code.indexOf("func other") - 1);
 const result = code.replace(region, fixed);
 
-// Forty lines at a rate that leaves time to do something meanwhile.
-const long = Array.from({ length: 40 }, (_, i) => `	println("line ${i}")\n`).join("");
+// More lines than are written while somebody does something, however slow the machine is.
+const last = 199;
+const long = Array.from({ length: last + 1 }, (_, i) => `	println("line ${i}")\n`).join("");
 
 let w: Workbench;
 const test = (name: string, f: () => Promise<void>) => it(name, () => w.steps(f)());
@@ -52,21 +54,18 @@ before(async () => {
     "picture",
   ];
   w = await Workbench.start("edit", {
-    files: Object.fromEntries(names.map((name) => [`${name}.go`, code])),
+    files: { ...files, ...Object.fromEntries(names.map((name) => [`${name}.go`, code])) },
     settings: { "spark.actions": [{ title: "Make it loud", instruction: "no more whispering, shouting" }] },
     script: `Answers by what the instruction says.
--- reply job=edit match="better a map" --
+${script}-- reply job=edit match="better a map" --
 func load(name string) map[string]byte {
 	return nil
 }
--- reply job=edit match="take your time" rate=120 --
-${fixed}-- reply job=edit match="never-ending" rate=60 --
+-- reply job=edit match="and now the rest" --
+${fixed}-- reply job=edit match="half of it" fault=stall-mid --
+${fixed}-- reply job=edit match="never-ending" rate=30 --
 func load(name string) []byte {
 ${long}}
--- reply job=edit match="shouting" --
-func load(name string) []byte {
-	panic("LOUD")
-}
 -- reply job=edit match="call it a path" --
 ${region.replace("name string", "path string").replace("name)", "path)").replace("return b\n", "return b // all of it\n")}-- reply job=edit --
 ${fixed}`,
@@ -76,21 +75,14 @@ after(() => w?.stop());
 afterEach(async () => {
   assert.deepEqual(w.strangers, []);
   await w.command("workbench.action.closeQuickOpen");
+  await w.command("notifications.clearAll");
 });
 
 /** Selects the function, and says what to do with it. */
 async function ask(file: string, instruction: string): Promise<void> {
   await w.open(`${file}.go`, region, true);
   await w.press("Control+Alt+k");
-  await say(instruction);
-}
-
-async function say(instruction: string): Promise<void> {
-  await w.sees(".quick-input-widget", "");
-  await w.page.locator(".quick-input-widget .quick-input-box input").waitFor();
-  await w.type(instruction);
-  await w.sees(".quick-input-list .monaco-list-row", instruction);
-  await w.press("Enter");
+  await w.say(instruction);
 }
 
 /** Waits until the server has said that there is something to accept. */
@@ -108,12 +100,19 @@ test("an instruction streams an edit into the selection; it is drawn, and one un
 });
 
 test("what is typed while it streams stays, also in the lines that are written", async () => {
-  await ask("typing", "return an error, take your time");
-  await w.written("([]byte, error)");
+  await ask("typing", "a never-ending thing");
+  await w.written('println("line 2")');
+  await w.place('println("line 0")', "behind");
+  await w.type(" // mine");
   await w.place('println("one")', "behind");
   await w.type(" // typed by hand, and all of it is there");
-  await w.exactly(result.replace('println("one")', 'println("one") // typed by hand, and all of it is there'));
+  const lines = async () => (await w.text()).split('println("line').length;
+  const seen = await lines();
+  await until("it goes on", async () => (await lines()) > seen);
+  await w.press("Escape", "Control+Home");
   await reviewed();
+  await w.written('\tprintln("line 0") // mine\n\tprintln("line 1")\n');
+  await w.written('\tprintln("one") // typed by hand, and all of it is there\n}\n');
 });
 
 test("escape stops it, and what was written stays", async () => {
@@ -122,7 +121,7 @@ test("escape stops it, and what was written stays", async () => {
   await w.press("Escape");
   await reviewed();
   const stopped = await w.text();
-  assert.ok(!stopped.includes('println("line 30")'), "it did not stop");
+  assert.ok(!stopped.includes(`println("line ${last}")`), "it did not stop");
   assert.ok(stopped.includes("func other()"));
   await w.press("Control+Alt+n");
   await w.exactly(code);
@@ -133,11 +132,11 @@ test("the same key redirects it while it streams", async () => {
   await w.written('println("line 2")');
   await w.press("Control+Alt+k");
   await w.sees(".quick-input-title", "Redirect the edit");
-  await say("better a map");
+  await w.say("better a map");
   await w.written("map[string]byte");
   await reviewed();
   const text = await w.text();
-  assert.ok(!text.includes('println("line 30")'));
+  assert.ok(!text.includes(`println("line ${last}")`));
   assert.ok(text.endsWith(code.slice(code.indexOf("func other"))), text);
 });
 
@@ -165,7 +164,7 @@ test("accept leaves nothing to take back, reject restores every character", asyn
 
   await w.place(region, true);
   await w.press("Control+Alt+k");
-  await say("return an error instead");
+  await w.say("return an error instead");
   await w.exactly(`// mine\n${result}`);
   await reviewed();
   await w.press("Control+Alt+y");
@@ -182,7 +181,7 @@ test("the same key iterates on what it wrote, and the input remembers what was s
   await w.press("Control+Alt+k");
   await w.sees(".quick-input-title", "Again, but…");
   await w.sees(".quick-input-list .monaco-list-row", "return an error instead");
-  await say("better a map");
+  await w.say("better a map");
   await w.written("map[string]byte");
   await reviewed();
   assert.ok(!(await w.text()).includes("([]byte, error)"));
@@ -195,24 +194,27 @@ test("the input offers the server's actions, the user's own among them", async (
   await w.type("loud");
   await w.sees(".quick-input-list .monaco-list-row", /^loud$/);
   await w.page.locator(".quick-input-list .monaco-list-row", { hasText: "Make it loud" }).click();
-  await w.written('panic("LOUD")');
+  await w.written('var word = "NO"');
 });
 
 test("a spark comment is an instruction, by the light bulb's menu and an empty input", async () => {
   await w.open("comment.go", "func load");
   await w.type("// spark: return an error\n");
-  await w.press("ArrowUp", "Control+.");
-  await w.page.locator(".action-widget .monaco-list-row", { hasText: "Edit with spark" }).click();
+  await w.press("ArrowUp");
+  await w.choose("Edit with spark");
   await w.sees(".quick-input-title", "Edit");
   await w.press("Enter");
   await w.exactly(result);
 });
 
+actionTests(test, () => w);
+
 test("an edit goes on in a document that is not in front", async () => {
-  await ask("elsewhere", "return an error, take your time");
+  await ask("elsewhere", "return an error, half of it");
   await w.written("([]byte, error)");
   await w.open("picture.go");
   await w.exactly(code);
+  await w.command("spark-lsp.steer", { uri: w.uri("elsewhere.go"), instruction: "and now the rest" });
   const text = () =>
     w.host(
       (vscode) => vscode.workspace.textDocuments.find((d) => d.fileName.endsWith("elsewhere.go"))?.getText() ?? "",
@@ -236,7 +238,7 @@ test("what is still to come is dimmed; a picture for the page", async () => {
   await w.page.setViewportSize({ width: 900, height: 420 });
   await w.open("picture.go", region, true);
   await w.press("Control+Alt+k");
-  await say("return an error, take your time");
+  await w.say("return an error, half of it");
   await w.written("([]byte, error)");
   const dimmed = () =>
     w.page.evaluate(() =>
@@ -244,6 +246,8 @@ test("what is still to come is dimmed; a picture for the page", async () => {
     );
   await until("what is to come is dimmed", dimmed);
   await w.picture("streaming");
+  await w.press("Control+Alt+k");
+  await w.say("and now the rest");
   await w.exactly(result);
   await reviewed();
   await until("the removed text is drawn", async () => (await w.drawn()).some((s) => s.includes("panic(")));

@@ -37,5 +37,5 @@ node extension/build.mjs e2e
 files=()
 for f in "$@"; do files+=("extension/dist/e2e/$(basename "$f" .ts).js"); done
 for ((i = 0; i < ${COUNT:-1}; i++)); do
-	node --test --test-reporter=spec --test-concurrency=1 --test-timeout=240000 "${files[@]}"
+	node --test --test-reporter=spec --test-concurrency=1 --test-timeout=600000 "${files[@]}"
 done

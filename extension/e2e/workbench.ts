@@ -5,11 +5,12 @@ import { request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
 import type * as vscode from "vscode";
 
 /** How long a fact may take. Machines are shared; a test that passes waits for none of it. */
-const patience = 20_000;
+const patience = 40_000;
 
 /** Where run.sh has put everything. */
 const installed = {
@@ -170,6 +171,11 @@ export class Workbench {
     return this.host(async (vscode, id, args) => void (await vscode.commands.executeCommand(id, ...args)), id, args);
   }
 
+  /** A file of the workspace, as the server knows it. */
+  uri(file: string): string {
+    return pathToFileURL(join(this.files, file)).href;
+  }
+
   /** Opens a file of the workspace, with the cursor at the mark's start, or with the mark selected. */
   async open(file: string, mark = "", select = false): Promise<void> {
     await this.host(
@@ -239,16 +245,42 @@ export class Workbench {
     return this.page.keyboard.type(text);
   }
 
+  /** Asks something again for a while; for what is tried anew when it is not true soon. */
+  async soon(fact: () => Promise<boolean>): Promise<boolean> {
+    for (let i = 0; i < 30; i++) {
+      if (await fact()) return true;
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    return false;
+  }
+
+  /** Types into the input, and means it. */
+  async say(words: string): Promise<void> {
+    await this.page.locator(".quick-input-widget .quick-input-box input").waitFor();
+    await this.type(words);
+    await this.sees(".quick-input-list .monaco-list-row", words);
+    await this.press("Enter");
+  }
+
+  /**
+   * Chooses an entry of the light bulb's menu. VS Code looks for the bulb a quarter of a second after the cursor has
+   * moved, and drops a menu that was asked for meanwhile: whoever is told nothing presses the key again.
+   */
+  async choose(title: string): Promise<void> {
+    const row = this.page.locator(".action-widget .monaco-list-row", { hasText: title });
+    await until(`${title} is chosen`, async () => {
+      if (!(await row.isVisible())) await this.press("Control+.");
+      await row.click({ timeout: 1000 });
+      return true;
+    });
+  }
+
   /** Clicks a code lens until what it does has happened: a lens that is drawn anew under the mouse takes no click. */
   async lens(title: string, done: () => Promise<boolean>): Promise<void> {
     const lens = this.page.locator(".codelens-decoration a", { hasText: title }).first();
     await until(`${title} is done`, async () => {
       await lens.click({ timeout: 1000 });
-      for (let i = 0; i < 30; i++) {
-        if (await done()) return true;
-        await new Promise((resolve) => setTimeout(resolve, 30));
-      }
-      return false;
+      return this.soon(done);
     });
   }
 
@@ -306,8 +338,9 @@ export class Workbench {
       try {
         await f();
       } catch (err) {
-        await this.command("notifications.showList").catch(() => undefined);
         await this.picture(`failed-${this.name}-${++this.failures}`);
+        await this.command("notifications.showList").catch(() => undefined);
+        await this.picture(`failed-${this.name}-${this.failures}-messages`);
         await this.command("notifications.hideList").catch(() => undefined);
         throw err;
       }
