@@ -1,6 +1,9 @@
 package offline
 
 import (
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -37,10 +40,35 @@ type entry struct {
 	shape shape
 }
 
+// newVocabulary knows brackets, operators and keywords from the start: before any file is indexed they must not pass for
+// names of the document's own.
 func newVocabulary() *vocabulary {
 	v := &vocabulary{ids: map[string]word{}}
 	v.words = []entry{boundary: {}, lineEnd: {text: "\n", kind: newline}, longText: {kind: literal}}
+	for _, text := range strings.Split("!#%&()*+,-./:;<=>?@[]^{|}~", "") {
+		v.add(text, punct)
+	}
+	for _, list := range operators {
+		for _, text := range list {
+			v.add(text, punct)
+		}
+	}
+	for _, text := range slices.Sorted(maps.Keys(keywords)) {
+		v.add(text, ident)
+	}
 	return v
+}
+
+// add returns the number of a text, a new one when it has none. The caller holds mu.
+func (v *vocabulary) add(text string, k kind) word {
+	w, ok := v.ids[text]
+	if !ok {
+		text = strings.Clone(text) // a whole file must not stay alive for a word of it
+		w = word(len(v.words))
+		v.words = append(v.words, entry{text, k, roleOf(text, k), shapeOf(text, k)})
+		v.ids[text] = w
+	}
+	return w
 }
 
 // snapshot returns the entries known now.
@@ -82,14 +110,7 @@ func (v *vocabulary) intern(texts []string, kinds []kind, out []word) {
 		}
 		v.mu.Lock()
 		for _, i := range missing {
-			w, ok := v.ids[texts[i]]
-			if !ok {
-				w = word(len(v.words))
-				text := string(append([]byte(nil), texts[i]...)) // the file's text must not stay alive for a word of it
-				v.words = append(v.words, entry{text, kinds[i], roleOf(text, kinds[i]), shapeOf(text, kinds[i])})
-				v.ids[text] = w
-			}
-			out[i] = w
+			out[i] = v.add(texts[i], kinds[i])
 		}
 		v.mu.Unlock()
 	}
@@ -100,14 +121,14 @@ func (v *vocabulary) intern(texts []string, kinds []kind, out []word) {
 func (v *vocabulary) renumber(tokens, forms []word) *vocabulary {
 	words := v.snapshot()
 	numbers := make([]word, len(words))
-	for w := range firstWord {
-		numbers[w] = w + 1
-	}
 	for _, w := range tokens {
 		numbers[w] = 1
 	}
 	n := newVocabulary()
-	for w := firstWord; int(w) < len(words); w++ {
+	for w := range n.words {
+		numbers[w] = word(w) + 1
+	}
+	for w := len(n.words); w < len(words); w++ {
 		if numbers[w] != 0 {
 			numbers[w] = word(len(n.words)) + 1
 			n.ids[words[w].text] = word(len(n.words))
