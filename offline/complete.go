@@ -16,7 +16,7 @@ type answer struct {
 // thresholds below which the engine keeps silent unless it was asked by hand.
 const (
 	nameThreshold = 0.5
-	lineThreshold = 0.45
+	lineThreshold = 0.55
 	minTyped      = 2 // letters of a name before it is finished unasked
 )
 

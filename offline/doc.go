@@ -5,6 +5,7 @@
 // What it knows comes in by [Engine.AddFile] and by the text round the cursor in each request. The
 // workspace lives in a few sorted arrays of tokens (see segment), the open document in a short array that
 // is scanned as it is; a question mixes what both say about the longest contexts they share with the
-// cursor. The method is the nested cache of Hellendoorn and Devanbu (FSE 2017), which on code comes close
+// cursor. The rest of a line is copied from places like the cursor's, with the names at hand, and what speaks for
+// each copy decides among them. The method is the nested cache of Hellendoorn and Devanbu (FSE 2017), which on code comes close
 // to neural models where the local text is what counts.
 package offline
