@@ -8,10 +8,13 @@ import (
 	"hash/fnv"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -110,7 +113,6 @@ type quality struct {
 	line               ratio // rest of the line, exact, cursor behind the first token with 3 or more left
 	shownLine          ratio // of those where the engine speaks by itself: all it says stands there
 	shownName          ratio // the same after two typed characters
-	slowest            []time.Duration
 	lineAsks, nameAsks int
 }
 
@@ -181,7 +183,7 @@ func measure(e *Engine, texts map[string]string, held []string, below bool) *qua
 					q.afterTwo.add(p > 0 && d.entry(words, best).text == entry.text)
 					q.dabbrev.add(dabbrev(text[:start], suffix, entry.text[:2]) == entry.text)
 					q.nameAsks++
-					if got := q.ask(e, name, text[:start+2], suffix); got != "" {
+					if got := shown(e, name, text[:start+2], suffix); got != "" {
 						rest := text[start+2 : lineStop]
 						q.shownName.add(strings.HasPrefix(rest, got) && !continuesWord(rest[len(got):]))
 					}
@@ -196,7 +198,7 @@ func measure(e *Engine, texts map[string]string, held []string, below bool) *qua
 				}
 				q.line.add(right)
 				q.lineAsks++
-				if got := q.ask(e, name, text[:start], suffix); got != "" {
+				if got := shown(e, name, text[:start], suffix); got != "" {
 					rest := text[start:lineStop]
 					q.shownLine.add(strings.HasPrefix(rest, got) && !continuesWord(rest[len(got):]))
 				}
@@ -208,12 +210,10 @@ func measure(e *Engine, texts map[string]string, held []string, below bool) *qua
 
 func continuesWord(rest string) bool { return rest != "" && isWordByte(rest[0]) }
 
-func (q *quality) ask(e *Engine, name, prefix, suffix string) (text string) {
-	start := time.Now()
+func shown(e *Engine, name, prefix, suffix string) (text string) {
 	for ev := range e.Stream(context.Background(), session.Request{Job: session.Completion, FIM: session.FIM{Path: name, Prefix: prefix, Suffix: suffix}}) {
 		text += ev.Text
 	}
-	q.slowest = append(q.slowest, time.Since(start))
 	return text
 }
 
@@ -276,7 +276,7 @@ func TestQuality(t *testing.T) {
 	}
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "corpus\tdocument\tMRR\ttop-1\tnames top-1\tafter 2 letters\tdabbrev\tline EM\tshown lines: precision\tcoverage\tshown names: precision\tcoverage\tp50\tp99")
+	fmt.Fprintln(w, "corpus\tdocument\tMRR\ttop-1\tnames top-1\tafter 2 letters\tdabbrev\tline EM\tshown lines: precision\tcoverage\tshown names: precision\tcoverage")
 	defer func() {
 		w.Flush()
 		t.Logf("quality, %% (held-out files)\n%s", table.String())
@@ -288,8 +288,16 @@ func TestQuality(t *testing.T) {
 			if err := os.WriteFile(file, table.Bytes(), 0o644); err != nil {
 				t.Error(err)
 			}
-		} else if before, err := os.ReadFile(file); err == nil {
-			t.Logf("as recorded by the commit before (go test ./offline -run TestQuality -record)\n%s", before)
+			return
+		}
+		before, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		t.Logf("as recorded by the commit before (go test ./offline -run TestQuality -record)\n%s", before)
+		for _, fall := range falls(string(before), table.String()) {
+			t.Error(fall)
 		}
 	}()
 	for _, c := range corpora {
@@ -303,13 +311,9 @@ func TestQuality(t *testing.T) {
 				if below {
 					shows = "above and below"
 				}
-				slices.Sort(q.slowest)
-				at := func(p float64) time.Duration {
-					return q.slowest[int(p*float64(len(q.slowest)-1))].Round(10 * time.Microsecond)
-				}
-				fmt.Fprintf(w, "%s\t%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%v\t%v\n", strings.TrimSpace(c.language+" "+c.name), shows,
+				fmt.Fprintf(w, "%s\t%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\n", c.language+" "+c.name+"@"+c.version, shows,
 					q.mrr.percent(), q.top1.percent(), q.names.percent(), q.afterTwo.percent(), q.dabbrev.percent(), q.line.percent(),
-					q.shownLine.percent(), 100*q.shownLine.tries/max(1, float64(q.lineAsks)), q.shownName.percent(), 100*q.shownName.tries/max(1, float64(q.nameAsks)), at(.5), at(.99))
+					q.shownLine.percent(), 100*q.shownLine.tries/max(1, float64(q.lineAsks)), q.shownName.percent(), 100*q.shownName.tries/max(1, float64(q.nameAsks)))
 				if c.note != "" && below {
 					fmt.Fprintf(w, "  (%s)\n", c.note)
 				}
@@ -323,8 +327,9 @@ func TestQuality(t *testing.T) {
 				}{
 					{"MRR", q.mrr.percent(), 70, false},
 					{"MRR", q.mrr.percent(), 73, true},
-					{"names after two letters", q.afterTwo.percent(), 76, true},
-					{"rest of line", q.line.percent(), 20, true},
+					{"names after two letters", q.afterTwo.percent(), 76, false},
+					{"rest of line", q.line.percent(), 20, false},
+					{"rest of line", q.line.percent(), 23, true},
 					{"precision of lines shown by itself", q.shownLine.percent(), 60, false},
 					{"coverage of lines shown by itself", 100 * q.shownLine.tries / float64(q.lineAsks), 5, false},
 				} {
@@ -337,5 +342,82 @@ func TestQuality(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// allowed is how much of a figure a commit may lose for the sake of another one, in points. The cursors are the same each
+// time, but what shifts the numbers of words shifts which places are sampled, and that alone moves some by a third of a
+// point; what is shown by itself is some 200 lines in a corpus, of which one is half a point.
+var allowed = map[string]float64{"MRR": .5, "top-1": .5, "names top-1": 1, "after 2 letters": 1, "line EM": .5,
+	"shown lines: precision": 3, "shown names: precision": 2}
+
+// falls compares two tables of TestQuality and says what has become worse by more than is allowed. Corpora that only one
+// of them has say nothing.
+func falls(before, now string) (list []string) {
+	rows := func(table string) (head []string, byName map[string][]string) {
+		columns := regexp.MustCompile(`  +`)
+		byName = map[string][]string{}
+		for line := range strings.Lines(table) {
+			switch cells := columns.Split(strings.TrimSpace(line), -1); {
+			case head == nil:
+				head = cells
+			case len(cells) == len(head):
+				byName[cells[0]+", "+cells[1]] = cells
+			}
+		}
+		return head, byName
+	}
+	_, was := rows(before)
+	head, is := rows(now)
+	for _, name := range slices.Sorted(maps.Keys(is)) {
+		for i, column := range head {
+			most, ok := allowed[column]
+			if !ok || len(was[name]) != len(head) {
+				continue
+			}
+			a, errA := strconv.ParseFloat(was[name][i], 64)
+			b, errB := strconv.ParseFloat(is[name][i], 64)
+			if errA != nil || errB != nil || b < a-most {
+				list = append(list, fmt.Sprintf("%s: %s was %s and is %s, %.1f less is allowed", name, column, was[name][i], is[name][i], most))
+			}
+		}
+	}
+	return list
+}
+
+func TestQualityFallIsSeen(t *testing.T) {
+	const table = `corpus    document         MRR   top-1  dabbrev  line EM
+Go x@v1   above            70.0  60.0   50.0     20.0
+Go x@v1   above and below  75.0  65.0   50.0     22.0
+  (a note)
+C++ y@v2  above            70.0  60.0   50.0     20.0
+`
+	for _, c := range []struct {
+		from, to string
+		want     int
+	}{
+		{"", "", 0},
+		{"50.0     20.0", "10.0     20.0", 0}, // dabbrev is not ours
+		{"75.0", "74.5", 0},
+		{"75.0", "74.4", 1},
+		{"20.0", "19.0", 2},
+		{"65.0", "n/a", 1},
+		{"x@v1", "x@v2", 0}, // another corpus
+	} {
+		if got := falls(table, strings.ReplaceAll(table, c.from, c.to)); len(got) != c.want {
+			t.Errorf("%q for %q: %q", c.to, c.from, got)
+		}
+	}
+	before, err := os.ReadFile("testdata/quality.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	figure := regexp.MustCompile(`  (\d)(\d\.)`)
+	if got := falls(string(before), figure.ReplaceAllString(string(before), "  9$1$2")); len(got) != 0 {
+		t.Errorf("higher figures: %q", got)
+	}
+	lower := figure.ReplaceAllString(string(before), "  $2")
+	if got, want := len(falls(string(before), lower)), 2*len(corpora)*len(allowed); got != want {
+		t.Errorf("%d of %d figures fell unseen", want-got, want)
 	}
 }
