@@ -110,7 +110,8 @@ func (x *examination) inForce(ctx context.Context) *settings.Resolved {
 		x.ok("your file", "%s: there is none, and none is needed", x.tilde(file))
 	}
 	environment := settings.FromEnvironment(x.getenv)
-	for key, flag := range map[string]string{"provider": x.cmd.Provider, "baseURL": x.cmd.BaseURL, "model": x.cmd.Model} {
+	flags := map[string]string{"provider": x.cmd.Provider, "baseURL": x.cmd.BaseURL, "model": x.cmd.Model}
+	for key, flag := range flags {
 		if flag != "" {
 			environment[key] = flag // the user's own word, like the environment
 		}
@@ -125,7 +126,11 @@ func (x *examination) inForce(ctx context.Context) *settings.Resolved {
 	always := []string{"provider", "baseURL", "model", "serviceTier"}
 	for _, s := range r.InForce() {
 		if s.From != settings.Default || slices.Contains(always, s.Key) {
-			x.ok(s.Key, "%s  (%s)", orNothing(s.Value), s.From)
+			from := s.From.String()
+			if flags[s.Key] != "" {
+				from = "command line"
+			}
+			x.ok(s.Key, "%s  (%s)", orNothing(s.Value), from)
 		}
 	}
 	for _, origin := range slices.Sorted(maps.Keys(user.Keys)) {

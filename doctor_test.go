@@ -91,7 +91,7 @@ func TestDoctor(t *testing.T) {
 			"bytes sent", "accepted", "first text", "over a WebSocket", "ultrafast was asked for, default served",
 		}, never: []string{"✗", "spark-lsp login"}},
 		{name: "an address and nothing else", env: map[string]string{"SPARK_BASE_URL": plain.URL(), "SPARK_API_KEY": ""}, code: 0, want: []string{"! baseURL", "nothing says that " + plain.URL() + " is to be asked", "set provider as well"}, never: []string{"✗"}},
-		{name: "another endpoint", args: "--provider ollama --model qwen --base-url " + plain.Root(), code: 0, want: []string{"provider                   ollama  (environment)", "ollama at " + plain.Root(), "by qwen"}},
+		{name: "another endpoint", args: "--provider ollama --model qwen --base-url " + plain.Root(), code: 0, want: []string{"provider                   ollama  (command line)", "ollama at " + plain.Root(), "by qwen"}},
 		{name: "nothing that costs", env: map[string]string{"SPARK_BASE_URL": well.URL()}, args: "--free", code: 0, want: []string{"WebSocket                  opened"}, never: []string{"warm-up"}},
 		{name: "two models, one of them unknown", env: map[string]string{"SPARK_BASE_URL": serve(loopback.Options{Respond: func(x *loopback.Exchange) {
 			if x.Model == "none" {
