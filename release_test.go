@@ -99,6 +99,8 @@ func TestRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	wantText(t, "licences of the program alone, as the extension packs them", makeRelease(t, ".", "-licences", program), string(licences))
+
 	// What is linked in, by another witness than the one that the bill was written from.
 	linked, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}@{{.Version}}{{end}}{{end}}", ".").Output()
 	if err != nil {

@@ -1,7 +1,7 @@
 // Bundles what VS Code runs, and with "test" what node --test runs.
 //
 //   node extension/build.mjs [--production] [test | e2e]
-import { readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -26,7 +26,9 @@ if (tests) {
   });
 } else {
   const production = process.argv.includes("--production");
-  await build({
+  const { metafile } = await build({
+    metafile: true,
+    absWorkingDir: dirname(here),
     entryPoints: [join(here, "src/main.ts")],
     outfile: join(here, "dist/main.js"),
     bundle: true,
@@ -37,4 +39,26 @@ if (tests) {
     minify: production,
     sourcemap: !production,
   });
+  if (production) licences(metafile);
+}
+
+// Writes the licences of what is in the bundle, and of what package.mjs has linked into the program beside it: who hands
+// them on has to.
+function licences(metafile) {
+  const folders = new Set();
+  for (const input of Object.keys(metafile.inputs)) {
+    const folder = input.match(/^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//)?.[1];
+    if (folder) folders.add(folder);
+  }
+  let text = "";
+  for (const folder of [...folders].sort()) {
+    const at = join(dirname(here), folder);
+    const file = readdirSync(at).find((name) => /^licen[cs]e/i.test(name));
+    if (!file) throw new Error(`${folder} has no licence`);
+    const { name, version } = JSON.parse(readFileSync(join(at, "package.json"), "utf8"));
+    text += `==== ${name} ${version}: ${file}\n\n${readFileSync(join(at, file), "utf8").trim()}\n\n`;
+  }
+  const linked = join(here, "dist/linked-licences");
+  if (existsSync(linked)) text += readFileSync(linked, "utf8");
+  writeFileSync(join(here, "dist/THIRD_PARTY_LICENSES"), text);
 }

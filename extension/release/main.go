@@ -4,6 +4,9 @@
 // materials and the licences of what is linked in.
 //
 //	go run extension/release/main.go -version 1.2.3 [-out dist] [-list] [OS/ARCH...]
+//	go run extension/release/main.go -licences PROGRAM
+//
+// The second way prints the licences of what is linked into a program, for those who pack it otherwise.
 //
 // The same commit, version and Go toolchain make the same bytes on any machine: nothing of the machine, the directory or
 // the time goes in. It is a program and no shell script, since tar, zip and gzip differ from system to system in just
@@ -45,6 +48,7 @@ func main() {
 	version := flag.String("version", "", "the release's number, without v")
 	out := flag.String("out", "dist", "the directory to write to")
 	list := flag.Bool("list", false, "say which archives there would be, and make none")
+	of := flag.String("licences", "", "print the licences of what is linked into this program, and make nothing")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		platforms = flag.Args()
@@ -55,10 +59,29 @@ func main() {
 		}
 		return
 	}
-	if err := release(*version, *out); err != nil {
+	err := error(nil)
+	if *of != "" {
+		err = printLicences(*of)
+	} else {
+		err = release(*version, *out)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
 	}
+}
+
+func printLicences(program string) error {
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		return err
+	}
+	text, err := licences(info.Deps)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(text)
+	return err
 }
 
 func archiveName(version, platform string) string {
