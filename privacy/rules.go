@@ -187,6 +187,9 @@ func readRegular(dir *os.Root, rel string, limit int64) ([]byte, error) {
 	if !before.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w: it is not a regular file", ErrIgnored)
 	}
+	if before.Size() == 0 {
+		return nil, nil // also the kernel's own, as /proc/kmsg is: they say that they are regular and empty, and some are endless
+	}
 	f, err := dir.Open(name)
 	if err != nil {
 		return nil, err

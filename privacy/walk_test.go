@@ -98,3 +98,18 @@ func TestWalkIsBounded(t *testing.T) {
 		t.Error(sum, err)
 	}
 }
+
+// The kernel's files say that they are regular and empty, and reading some waits for ever.
+func TestKernelFilesAreNotRead(t *testing.T) {
+	dir, err := os.OpenRoot("/proc")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer dir.Close()
+	if info, err := dir.Lstat("kmsg"); err != nil || info.Size() != 0 {
+		t.Skip("no kernel log here")
+	}
+	if data, err := readRegular(dir, "kmsg", 0); err != nil || len(data) > 0 {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+}

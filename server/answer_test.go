@@ -64,17 +64,17 @@ func TestHunkAnswer(t *testing.T) {
 func TestRegionMarks(t *testing.T) {
 	const region = "\ta()\n\tb()\n"
 	for says, want := range map[string]string{
-		"\ta()\n\tc()\n":                                      "\ta()\n\tc()\n",
-		"<region>\n\ta()\n\tc()\n</region>\n":                 "\ta()\n\tc()\n",
-		"<region>\n\ta()\n\tc()\n</region>":                   "\ta()\n\tc()\n",
+		"\ta()\n\tc()\n":                                    "\ta()\n\tc()\n",
+		"<region>\n\ta()\n\tc()\n</region>\n":               "\ta()\n\tc()\n",
+		"<region>\n\ta()\n\tc()\n</region>":                 "\ta()\n\tc()\n",
 		"<region>\r\n\ta()\n</region>\n\nI have removed b.": "\ta()\n",
-		"\ta()\n\tc()\n</region>\n":                           "\ta()\n\tc()\n",
-		"```go\n<region>\n\ta()\n</region>\n```\n":            "\ta()\n",
-		"<region>\n<deleted/>\n</region>\n":                   "",
-		"<region a>\n\tc()\n":                                 "<region a>\n\tc()\n",
-		"\ta()\n\tx(\"<region>\") // </region>\n":             "\ta()\n\tx(\"<region>\") // </region>\n",
-		"\ta()\n<region>\n":                                   "\ta()\n<region>\n",
-		"\ta()\n</reg\n":                                      "\ta()\n</reg\n",
+		"\ta()\n\tc()\n</region>\n":                         "\ta()\n\tc()\n",
+		"```go\n<region>\n\ta()\n</region>\n```\n":          "\ta()\n",
+		"<region>\n<deleted/>\n</region>\n":                 "",
+		"<region a>\n\tc()\n":                               "<region a>\n\tc()\n",
+		"\ta()\n\tx(\"<region>\") // </region>\n":           "\ta()\n\tx(\"<region>\") // </region>\n",
+		"\ta()\n<region>\n":                                 "\ta()\n<region>\n",
+		"\ta()\n</reg\n":                                    "\ta()\n</reg\n",
 	} {
 		for size := 1; size <= len(says)+1; size++ {
 			doc := lsp.NewDocuments(lsp.UTF8).Open("file:///a.go", "go", 1, region).After

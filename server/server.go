@@ -177,11 +177,27 @@ func (s *Server) Program() lsp.Program {
 	}
 }
 
-// Close ends everything the server started and waits for it. The editor's connection is gone by then.
+// closing is how long Close waits: what then still runs reads a file that does not answer, on a network's disk perhaps,
+// and nothing but the end of the process ends that.
+const closing = time.Second
+
+// Close ends everything the server started and waits for it, for a second at most. The editor's connection is gone by
+// then.
 func (s *Server) Close() {
 	s.stop()
 	s.models.close()
-	s.work.Wait()
+	ended := make(chan struct{})
+	go func() {
+		s.work.Wait()
+		close(ended)
+	}()
+	t := time.NewTimer(closing)
+	defer t.Stop()
+	select {
+	case <-ended:
+	case <-t.C:
+		s.log.Warn("work in the background does not end")
+	}
 	if s.scratchDir != "" {
 		_ = os.RemoveAll(s.scratchDir)
 	}

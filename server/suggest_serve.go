@@ -96,7 +96,7 @@ func (s *Server) suggest(ctx context.Context, doc *lsp.Document, cursor int, ask
 			}
 		}
 		if !wait {
-			if held && !sg.ended && !sg.spoke {
+			if held && sg != nil && !sg.ended && !sg.spoke {
 				g.pace.late(time.Since(sg.began))
 			}
 			g.dropLocked()
