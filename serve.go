@@ -41,6 +41,8 @@ func (p process) serve(ctx context.Context, c *cli, httpAddr string) error {
 		defer l.serve(s)()
 	}
 
+	p, asBefore := p.polled()
+	defer asBefore()
 	err = lsp.Serve(ctx, p.stdin, p.stdout, s.Program())
 	switch {
 	case errors.Is(err, lsp.ErrExitWithoutShutdown):
