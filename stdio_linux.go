@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,34 +17,61 @@ import (
 func (p process) polled() (_ process, done func()) {
 	in, inDone := polled(p.stdin)
 	out, outDone := polled(p.stdout)
-	p.stdin, p.stdout = in, out
+	if in != nil {
+		p.stdin = in
+	}
+	if out != nil {
+		p.stdout = out
+	}
 	return p, func() { inDone(); outDone() }
 }
 
-func polled[F any](f F) (F, func()) {
-	asBefore := func() {}
-	file, ok := any(f).(*os.File)
+// polled is nil for what stays as it is.
+func polled(f any) (*polledFile, func()) {
+	nothing := func() {}
+	file, ok := f.(*os.File)
 	if !ok {
-		return f, asBefore
+		return nil, nothing
 	}
 	info, err := file.Stat()
 	if err != nil || info.Mode()&(os.ModeNamedPipe|os.ModeSocket) == 0 {
-		return f, asBefore
+		return nil, nothing
 	}
 	fd := int(file.Fd())
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err != nil || flags&unix.O_NONBLOCK != 0 {
-		return f, asBefore
+		return nil, nothing
 	}
 	// Serve closes what it is given. The flag belongs to all copies, a waiting shell's too, and is taken back through
 	// the one that stays open.
 	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
-		return f, asBefore
+		return nil, nothing
 	}
 	if err := unix.SetNonblock(own, true); err != nil {
 		unix.Close(own)
-		return f, asBefore
+		return nil, nothing
 	}
-	return any(os.NewFile(uintptr(own), file.Name())).(F), func() { _ = unix.SetNonblock(fd, false) }
+	open := os.NewFile(uintptr(own), file.Name())
+	raw, err := open.SyscallConn()
+	if err != nil {
+		open.Close()
+		return nil, func() { _ = unix.SetNonblock(fd, false) }
+	}
+	return &polledFile{open, raw}, func() { _ = unix.SetNonblock(fd, false) }
+}
+
+// polledFile is a pipe or a socket that does not block.
+type polledFile struct {
+	*os.File
+	raw syscall.RawConn
+}
+
+// TryWrite implements lsp.TryWriter. An error is met again by the Write that follows.
+func (f *polledFile) TryWrite(p []byte) (n int) {
+	_ = f.raw.Write(func(fd uintptr) bool {
+		n, _ = unix.Write(int(fd), p)
+		return true // whatever came of it: nobody waits
+	})
+	return max(n, 0)
 }

@@ -56,7 +56,7 @@ func TestPolled(t *testing.T) {
 			_, err := p.stdin.Read(word)
 			read <- err
 		}()
-		if err := p.stdin.(*os.File).Close(); err != nil {
+		if err := p.stdin.(io.Closer).Close(); err != nil {
 			t.Error(err)
 		}
 		if <-read == nil {

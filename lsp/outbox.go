@@ -17,14 +17,26 @@ const (
 	outboxLimit = 16 * outboxBound
 )
 
+// TryWriter is an output that can take what there is room for at once. Serve writes what is short to such a one
+// without a further goroutine.
+type TryWriter interface {
+	// TryWrite writes as much of p as it can without waiting, and says how much that was.
+	TryWrite(p []byte) int
+}
+
 // outbox is the queue between all who write frames and the one goroutine that hands them to the client.
 // Frames leave in the order in which Write was called, whole, and as many at once as have piled up.
+//
+// A client that keeps up has the room for a frame when it is written, so where out can tell, nobody is woken for it:
+// that costs more than the writing.
 type outbox struct {
 	out  io.Writer
+	try  TryWriter   // out, nil where it is none
 	fail func(error) // told once, from run, when the client cannot be written to any more
 
 	mu      sync.Mutex // guards all below
 	filled  sync.Cond  // pending or closed has changed
+	writing bool       // run is handing over what it has taken
 	pending []byte     // frames that run has not taken yet
 	apart   bool       // see keepApart
 	answers []int      // with apart: where in pending each answer ends
@@ -39,6 +51,7 @@ type outbox struct {
 func newOutbox(out io.Writer, fail func(error)) *outbox {
 	o := &outbox{out: out, fail: fail, room: make(chan struct{}), done: make(chan struct{})}
 	o.filled.L = &o.mu
+	o.try, _ = out.(TryWriter)
 	return o
 }
 
@@ -91,13 +104,22 @@ func (o *outbox) Write(p []byte) (int, error) {
 	if o.closed {
 		return 0, ErrClosed
 	}
-	o.pending = append(o.pending, p...)
+	n := 0
+	if o.try != nil && !o.apart && !o.writing && len(o.pending) == 0 && len(p) <= tryBytes {
+		if n = o.try.TryWrite(p); n == len(p) {
+			return n, nil
+		}
+	}
+	o.pending = append(o.pending, p[n:]...)
 	if o.apart && isAnswer(p) {
 		o.answers = append(o.answers, len(o.pending))
 	}
 	o.filled.Signal()
 	return len(p), nil
 }
+
+// tryBytes is how long a frame may be, in bytes, to be written at once: a lock is held meanwhile.
+const tryBytes = 16 << 10
 
 // run hands frames over until close was called and all are written, or until a write fails.
 func (o *outbox) run() {
@@ -123,6 +145,7 @@ func (o *outbox) run() {
 			}
 		}
 		o.makeRoom()
+		o.writing = true
 		o.mu.Unlock()
 
 		_, err := o.out.Write(batch)
@@ -131,6 +154,7 @@ func (o *outbox) run() {
 		}
 
 		o.mu.Lock()
+		o.writing = false
 		if cap(batch) <= 1<<20 { // one long message must not occupy its memory for ever
 			o.spare = batch[:0]
 		}

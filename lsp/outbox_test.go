@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,9 +18,48 @@ import (
 	"github.com/spark-lsp/spark-lsp/lsp/editor"
 )
 
+// grudging is an output that has room for some of what is tried, and for less with each try, until it has been
+// waited for.
+type grudging struct {
+	io.Writer
+	room     int
+	atOnce   atomic.Int64 // bytes that were taken without waiting
+	mistaken atomic.Bool  // something was tried while something was written
+	writing  atomic.Bool
+}
+
+func (g *grudging) Write(p []byte) (int, error) {
+	g.writing.Store(true)
+	defer g.writing.Store(false)
+	return g.Writer.Write(p)
+}
+
+func (g *grudging) TryWrite(p []byte) int {
+	if g.writing.Load() {
+		g.mistaken.Store(true)
+	}
+	if g.room--; g.room < 0 {
+		g.room = 5
+	}
+	n, _ := g.Writer.Write(p[:min(g.room, len(p))])
+	g.atOnce.Add(int64(n))
+	return n
+}
+
 func TestOutboxOrder(t *testing.T) {
+	t.Run("queued", func(t *testing.T) { checkOrder(t, func(w io.Writer) io.Writer { return w }) })
+	t.Run("at once", func(t *testing.T) {
+		var g *grudging
+		checkOrder(t, func(w io.Writer) io.Writer { g = &grudging{Writer: w}; return g })
+		if g.atOnce.Load() == 0 || g.mistaken.Load() {
+			t.Errorf("%d bytes were written at once, one between what was waited for: %v", g.atOnce.Load(), g.mistaken.Load())
+		}
+	})
+}
+
+func checkOrder(t *testing.T, over func(io.Writer) io.Writer) {
 	r, w := io.Pipe()
-	o := newOutbox(w, func(err error) { t.Error(err) })
+	o := newOutbox(over(w), func(err error) { t.Error(err) })
 	go o.run()
 	var got bytes.Buffer
 	read := make(chan struct{})
