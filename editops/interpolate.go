@@ -1,6 +1,7 @@
 package editops
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -45,8 +46,8 @@ func (s Suggestion) Rest() string { return s.New[len(s.old)-(s.End-s.Cursor):] }
 // cursor is the place of the cursor after the edits, or -1 where it is unknown; then it is behind the longest
 // stretch of text that the suggestion begins with.
 func Interpolate(s Suggestion, edits []Edit, cursor int) (Suggestion, bool) {
-	region := s.old
-	tail := s.Cursor // where the old text behind the cursor begins; the user types before it
+	region := append(make([]byte, 0, 256), s.old...) // of bytes: each edit would copy a string, and there are hundreds
+	tail := s.Cursor                                 // where the old text behind the cursor begins; the user types before it
 	for _, e := range edits {
 		if e.Start < 0 || e.End < e.Start {
 			return Suggestion{}, false
@@ -79,10 +80,10 @@ func Interpolate(s Suggestion, edits []Edit, cursor int) (Suggestion, bool) {
 			s.line = s.line[:len(s.line)-more]
 			s.Start -= more
 			s.New = gone + s.New
-			region = gone + region
+			region = slices.Insert(region, 0, []byte(gone)...)
 		}
 		at := e.Start - s.Start
-		region = region[:at] + e.New + region[at+e.End-e.Start:]
+		region = slices.Replace(region, at, at+e.End-e.Start, []byte(e.New)...)
 		if e.End <= tail {
 			tail += grow
 		} else {
@@ -90,23 +91,24 @@ func Interpolate(s Suggestion, edits []Edit, cursor int) (Suggestion, bool) {
 		}
 		s.End += grow
 	}
-	typed := commonPrefix(region[:tail-s.Start], s.New)
+	now := string(region)
+	typed := commonPrefix(now[:tail-s.Start], s.New)
 	if cursor >= 0 {
-		if cursor < s.Start || cursor > s.End || !strings.HasPrefix(s.New, region[:cursor-s.Start]) {
+		if cursor < s.Start || cursor > s.End || !strings.HasPrefix(s.New, now[:cursor-s.Start]) {
 			return Suggestion{}, false
 		}
 		typed = cursor - s.Start
 	}
 	s.Cursor = s.Start + typed
-	s.old = region
-	if added := region[typed:max(typed, tail-s.Start)]; added != "" {
+	s.old = now
+	if added := now[typed:max(typed, tail-s.Start)]; added != "" {
 		switch {
 		case !closers(added):
 			return Suggestion{}, false
 		case subsequence(added, s.New[typed:]):
 		case tail == s.End:
 			// The suggestion leaves the bracket open; the one that the editor put there stays.
-			s.End, s.old = s.Cursor, region[:typed]
+			s.End, s.old = s.Cursor, now[:typed]
 		default:
 			return Suggestion{}, false
 		}
