@@ -176,12 +176,6 @@ func Completion(in Input) Prompt {
 	above, below := farAbove, farBelow
 	if in.Base != nil {
 		above, below = nearAbove, nearBelow
-		p.Base = in.Base.Messages
-		p.Parts, p.Cut = append(p.Parts, in.Base.parts...), append(p.Cut, in.Base.cut...)
-		w.context(true, freshTokens, in.Base.held)
-	} else {
-		p.Parts = in.taskParts(CompletionBase())
-		w.context(true, 0, nil)
 	}
 	behind := in.Text.LineEnd(lineAt(in.Text, in.Cursor)) // behind the cursor's line
 	long := behind-in.Cursor > bytesPerToken*below
@@ -190,6 +184,15 @@ func Completion(in Input) Prompt {
 	}
 	start, tokensAbove := in.before(in.Cursor, above)
 	end, tokensBelow := in.behind(behind, below)
+	w.b.Grow(end - start + 1<<10)
+	if in.Base != nil {
+		p.Base = in.Base.Messages
+		p.Parts, p.Cut = append(p.Parts, in.Base.parts...), append(p.Cut, in.Base.cut...)
+		w.context(true, freshTokens, in.Base.held)
+	} else {
+		p.Parts = in.taskParts(CompletionBase())
+		w.context(true, 0, nil)
+	}
 	if next := in.Text.Slice(behind, end); !long && strings.TrimSpace(next) != "" {
 		text := strings.TrimPrefix(modelText(next), "\n")
 		tag := elementFor("below", text)

@@ -276,8 +276,9 @@ func maskedParts(m *privacy.Masker, parts []session.Part) []session.Part {
 	out := make([]session.Part, len(parts))
 	for i, p := range parts {
 		if before, after, ok := strings.Cut(p.Text, prompt.CursorMark); ok && p.Role == session.User {
-			before, after = m.MaskAt(before, after)
-			p.Text = before + prompt.CursorMark + after
+			if b, a := m.MaskAt(before, after); b != before || a != after {
+				p.Text = b + prompt.CursorMark + a
+			}
 		} else {
 			p.Text = m.Mask(p.Text)
 		}

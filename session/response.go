@@ -444,9 +444,7 @@ func (r *response) event(k kind, frame []byte, seq int) (served Served, ended bo
 		}
 		r.mu.Unlock()
 	case kindCreated:
-		var l lifecycle
-		_ = json.Unmarshal(frame, &l)
-		r.start(l.Response.ID, seq)
+		r.start(idOf(frame), seq)
 	case kindQueued:
 		r.mu.Lock()
 		if r.acceptLocked(seq) {
