@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/spark-lsp/spark-lsp/internal/quiet"
 	"github.com/spark-lsp/spark-lsp/lsp"
 	"github.com/spark-lsp/spark-lsp/offline"
 	"github.com/spark-lsp/spark-lsp/server"
@@ -41,9 +42,16 @@ func (p process) serve(ctx context.Context, c *cli, httpAddr string) error {
 		defer l.serve(s)()
 	}
 
-	p, asBefore := p.polled()
-	defer asBefore()
-	err = lsp.Serve(ctx, p.stdin, p.stdout, s.Program())
+	in, out := p.stdin, p.stdout
+	if f, asBefore := quiet.Open(in); f != nil {
+		defer asBefore()
+		in = f
+	}
+	if f, asBefore := quiet.Open(out); f != nil {
+		defer asBefore()
+		out = f
+	}
+	err = lsp.Serve(ctx, in, out, s.Program())
 	switch {
 	case errors.Is(err, lsp.ErrExitWithoutShutdown):
 		return fmt.Errorf("the editor ended the connection without a shutdown: %w", err)

@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/spark-lsp/spark-lsp/internal/quiet"
 )
 
 // Dialect names the protocol that an endpoint speaks. The zero value is Responses.
@@ -239,7 +241,7 @@ func (c *Config) httpClient(ctx context.Context) *http.Client {
 			if err != nil {
 				return nil, err
 			}
-			return &boundConn{conn, context.AfterFunc(ctx, func() { conn.Close() })}, nil
+			return &boundConn{quiet.Conn(conn), context.AfterFunc(ctx, func() { conn.Close() })}, nil
 		},
 		TLSClientConfig:       c.TLS.Clone(),
 		TLSHandshakeTimeout:   c.Timeouts.Connect,

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/spark-lsp/spark-lsp/internal/quiet"
 )
 
 // Session is one endpoint, kept warm. It owns the sockets, their lanes and the bases that are warmed on
@@ -110,7 +112,14 @@ func prepare(cfg Config) *Session {
 	s.proto = protocols[s.cfg.Dialect]
 	s.http = s.cfg.httpClient(s.ctx)
 	s.dialer = &websocket.Dialer{
-		Proxy:            s.cfg.Proxy,
+		Proxy: s.cfg.Proxy,
+		NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return quiet.Conn(conn), nil
+		},
 		TLSClientConfig:  s.cfg.TLS,
 		HandshakeTimeout: s.cfg.Timeouts.Connect,
 		ReadBufferSize:   16 << 10,
