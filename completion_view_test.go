@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"go.lsp.dev/protocol"
 
+	"github.com/spark-lsp/spark-lsp/lsp/editor"
 	"github.com/spark-lsp/spark-lsp/session/loopback"
 )
 
@@ -98,5 +100,39 @@ func TestD21FirstSourceAnswers(t *testing.T) {
 	t.Logf("answered after %v", took)
 	if slices.Min(took) > 60*time.Millisecond {
 		t.Errorf("answered after %v", took)
+	}
+}
+
+// TestPopupBehindBlanks: Helix opens its popup behind every blank for a model, and not for the embedded engine; editors
+// that have the first entry selected never do.
+func TestPopupBehindBlanks(t *testing.T) {
+	for _, c := range []struct {
+		client, provider string
+		blank            bool
+	}{{"helix", "openai", true}, {"helix", "offline", false}, {"Eglot", "openai", false}} {
+		toServer, fromEditor := io.Pipe()
+		toEditor, fromServer := io.Pipe()
+		env := map[string]string{"SPARK_PROVIDER": c.provider, "SPARK_BASE_URL": "http://127.0.0.1:1", "SPARK_API_KEY": "x", "XDG_STATE_HOME": t.TempDir()}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			process{
+				args: []string{"--stdio"}, stdin: toServer, stdout: fromServer, stderr: io.Discard,
+				getenv: func(name string) string { return env[name] },
+			}.run(t.Context())
+		}()
+		ed := editor.New(editor.Options{Name: c.client, Capabilities: map[string]any{"textDocument": map[string]any{"inlineCompletion": nil}}}, toEditor, fromEditor)
+		result, err := ed.Start(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		triggers := result.Capabilities.CompletionProvider.TriggerCharacters
+		if !slices.Contains(triggers, ".") || slices.Contains(triggers, " ") != c.blank {
+			t.Errorf("%s, %s: %q", c.client, c.provider, triggers)
+		}
+		_ = ed.Shutdown(t.Context())
+		_ = ed.Exit()
+		ed.HangUp()
+		<-done
 	}
 }

@@ -228,10 +228,8 @@ func neovimBesideGopls(t *testing.T, run *editorRun, gopls string) {
 		titles = n.menu("")
 		return slices.Contains(titles, "Remove variable cost") && slices.Contains(titles, "Fix with spark: declared and not used: cost")
 	})
-	for _, title := range titles {
-		if count(titles, title) > 1 {
-			t.Errorf("%q is there twice: %q", title, titles)
-		}
+	if slices.Sort(titles); len(slices.Compact(slices.Clone(titles))) < len(titles) {
+		t.Errorf("something is there twice: %q", titles)
 	}
 	n.menu("Remove variable cost")
 	text = replaceOnce(t, text, "\tcost := total", "\t_ = total")
@@ -306,15 +304,6 @@ func (n *neovim) menu(choice string) (titles []string) {
 		n.t.Fatalf("no %q among %q", choice, titles)
 	}
 	return titles
-}
-
-func count(list []string, text string) (n int) {
-	for _, s := range list {
-		if s == text {
-			n++
-		}
-	}
-	return n
 }
 
 // helixBesideGopls follows Helix's page, whose list of servers has gopls before us.

@@ -7,6 +7,7 @@ import (
 	"go.lsp.dev/protocol"
 
 	"github.com/spark-lsp/spark-lsp/lsp"
+	"github.com/spark-lsp/spark-lsp/settings"
 )
 
 // labelWidth bounds a popup entry, in characters; the whole text stands in its documentation.
@@ -14,13 +15,20 @@ const labelWidth = 60
 
 // popupTriggers are the characters behind which an editor opens its popup by itself, besides letters: where code goes on
 // with something that is worth suggesting. A blank is one in Helix, which selects nothing before it is told to; where the
-// first entry is selected already, Enter or Tab behind a blank would take what nobody wanted.
-func popupTriggers(client string) []string {
+// first entry is selected already, Enter or Tab behind a blank would take what nobody wanted. It takes a model, too: Helix
+// asks every server when one of them has a trigger, so behind every blank the language's own offers all the names there
+// are, which is a price for a model's "x := " and none for the embedded engine's few words.
+func popupTriggers(client string, model bool) []string {
 	list := []string{".", ":", "(", "[", "{", "=", ","}
-	if client == "helix" {
+	if client == "helix" && model {
 		list = append(list, " ")
 	}
 	return list
+}
+
+// mayComplete reports whether a model is to complete, as far as is known before the endpoints are chosen.
+func (s *Server) mayComplete() bool {
+	return s.keysFollow() || s.options().For(settings.Completion).Provider != "offline"
 }
 
 // completion gives editors without ghost text the same suggestion as one entry of their popup. The list is

@@ -36,7 +36,7 @@ func (s *Server) initialize(_ context.Context, client *lsp.Client, p *protocol.I
 		caps.InlineCompletionProvider = protocol.Boolean(true)
 	} else {
 		// The popup is the stand-in for ghost text; with both, an editor would show each suggestion twice.
-		caps.CompletionProvider = &protocol.CompletionOptions{TriggerCharacters: popupTriggers(client.Name)}
+		caps.CompletionProvider = &protocol.CompletionOptions{TriggerCharacters: popupTriggers(client.Name, s.mayComplete())}
 	}
 	return &protocol.InitializeResult{
 		Capabilities: caps,
