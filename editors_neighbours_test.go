@@ -27,9 +27,13 @@ func TestEditorsNeighbours(t *testing.T) {
 		t.Skip("SPARK_EDITORS=skip")
 	}
 	gopls := findGopls(t)
-	binary := buildSpark(t)
-	t.Run("neovim", func(t *testing.T) { neovimBesideGopls(t, newEditorRun(t, "neovim", "NVIM", binary), gopls) })
-	t.Run("helix", func(t *testing.T) { helixBesideGopls(t, newEditorRun(t, "helix", "HX", binary), gopls) })
+	beside := func(f func(*testing.T, *editorRun, string)) []editorTest {
+		return []editorTest{{"gopls", func(t *testing.T, run *editorRun) { f(t, run, gopls) }}}
+	}
+	runEditorSuites(t, []editorSuite{
+		{"neovim", "neovim", "NVIM", 2 * time.Minute, beside(neovimBesideGopls)},
+		{"helix", "helix", "HX", 2 * time.Minute, beside(helixBesideGopls)},
+	})
 }
 
 const (
