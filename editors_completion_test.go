@@ -245,8 +245,9 @@ func neovimBesideTSServer(t *testing.T, run *editorRun) {
 		t.Fatal(err)
 	}
 	n := startNeovim(t, run, neovimPlain, path)
-	n.lua(nil, `
-		vim.lsp.config('ts', { cmd = { 'node', (...), '--stdio' }, filetypes = { 'typescript' }, root_markers = { '.git' } })
+	n.lua(nil, `-- It looks for no types on the network, and is one process, which is enough for one file.
+		vim.lsp.config('ts', { cmd = { 'node', (...), '--stdio' }, filetypes = { 'typescript' }, root_markers = { '.git' },
+			init_options = { disableAutomaticTypingAcquisition = true, tsserver = { useSyntaxServer = 'never' } } })
 		vim.lsp.enable('ts')`, cli)
 	waitFor(t, "both servers", func() bool {
 		var ready int
@@ -259,7 +260,7 @@ func neovimBesideTSServer(t *testing.T, run *editorRun) {
 	n.lua(nil, `warm = false
 		local c = vim.lsp.get_clients({ name = 'ts' })[1]
 		c:request('textDocument/documentSymbol', { textDocument = { uri = vim.uri_from_bufnr(0) } }, function() warm = true end)`)
-	waitFor(t, "tsserver to have read its project", func() bool { var warm bool; n.lua(&warm, `return warm`); return warm })
+	waitWithin(t, othersPatience, "tsserver to have read its project", func() bool { var warm bool; n.lua(&warm, `return warm`); return warm })
 
 	n.input("Goconst sum = ")
 	waitFor(t, "our ghost text", func() bool { return n.ghost() == "price * quantity;" })

@@ -188,7 +188,7 @@ func neovimBesideGopls(t *testing.T, run *editorRun, gopls string) {
 	n.lua(nil, `
 		vim.lsp.config('gopls', { cmd = { 'gopls' }, filetypes = { 'go' }, root_markers = { 'go.mod' } })
 		vim.lsp.enable('gopls')`)
-	waitFor(t, "gopls to have read the module", func() bool {
+	waitWithin(t, othersPatience, "gopls to have read the module", func() bool {
 		return n.ask(`local c = vim.lsp.get_clients({ name = 'gopls', bufnr = 0 })[1]
 			local r = c and c.initialized and c:request_sync('textDocument/documentSymbol', { textDocument = { uri = vim.uri_from_bufnr(0) } }, 10000)
 			return r and r.result and #r.result == 2 or false`)

@@ -475,12 +475,21 @@ func copyNetHTTP(t *testing.T) string {
 // patience is the longest wait for any single fact. A fact takes milliseconds; this is for a machine that is busy.
 const patience = 15 * time.Second
 
+// othersPatience is the same for another's server that reads its project first: seconds of work for a machine that has
+// nothing else to do.
+const othersPatience = time.Minute
+
 // typingGap is the time between two keys where a test types at a user's pace.
 const typingGap = 15 * time.Millisecond
 
 // waitFor polls until ok reports true, and fails the test when patience runs out. Editors tell nobody when their
 // screen has changed, so there is nothing better than to look again soon.
 func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	waitWithin(t, patience, what, ok)
+}
+
+func waitWithin(t *testing.T, patience time.Duration, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
