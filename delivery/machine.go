@@ -151,8 +151,8 @@ func (y stray) restored(doc Document) bool {
 func New() *Machine { return &Machine{} }
 
 // Begin opens a stream that rewrites the bytes [start, end) of doc, the document's present text. The error is
-// ErrOverlap when a running stream's region is touched, also by its border; ErrStale when doc is not the
-// document that the machine knows; ErrRange.
+// ErrOverlap when a running stream's region is touched, also by its border; ErrFlying when it is that of one that has
+// ended, of which an edit is still on its way; ErrStale when doc is not the document that the machine knows; ErrRange.
 func (m *Machine) Begin(doc Document, version int32, start, end int, mode Mode) (StreamID, error) {
 	if start < 0 || end < start || end > doc.Len() {
 		return 0, fmt.Errorf("%w: [%d,%d) of %d bytes", ErrRange, start, end, doc.Len())
@@ -163,7 +163,11 @@ func (m *Machine) Begin(doc Document, version int32, start, end int, mode Mode) 
 	at := len(m.streams)
 	for i, s := range m.streams {
 		if !s.state.Ended() || m.flies(s) {
-			if start <= s.end && s.start <= end {
+			switch {
+			case start > s.end || s.start > end:
+			case s.state.Ended():
+				return 0, ErrFlying
+			default:
 				return 0, ErrOverlap
 			}
 		}

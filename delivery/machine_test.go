@@ -409,6 +409,28 @@ func TestBegin(t *testing.T) {
 	}
 }
 
+// TestBeginUnanswered: where an edit of a stream that was stopped is still on its way, another one would meet it.
+func TestBeginUnanswered(t *testing.T) {
+	m := New()
+	doc := String("abc\ndef\n")
+	id, err := m.Begin(doc, 1, 0, 4, Live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Push(id, []editops.Edit{{Start: 0, End: 3, New: "xyz"}}, 4)
+	if _, ok := m.Next(); !ok {
+		t.Fatal("nothing to send")
+	}
+	m.Stop(id)
+	if _, err := m.Begin(doc, 1, 0, 4, Live); !errors.Is(err, ErrFlying) {
+		t.Error(err)
+	}
+	m.Replied(false)
+	if _, err := m.Begin(doc, 1, 0, 4, Live); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSilentDocument: a document that changed without a word is nobody's to edit.
 func TestSilentDocument(t *testing.T) {
 	s := newScript(t, "«a⏎»", Live)

@@ -232,9 +232,15 @@ func (s *Server) beginTask(at place, what taskMaker, release func()) (err error)
 		d.begunLocked(e)
 	}
 	d.mu.Unlock()
-	if errors.Is(err, delivery.ErrOverlap) {
+	switch {
+	case errors.Is(err, delivery.ErrOverlap):
+		err = errOverlap
+	case errors.Is(err, delivery.ErrFlying):
+		err = errUnanswered
+	}
+	if err == errOverlap || err == errUnanswered {
 		release()
-		s.say(protocol.MessageTypeWarning, "spark-lsp: %v", errOverlap)
+		s.say(protocol.MessageTypeWarning, "spark-lsp: %v", err)
 		return nil
 	}
 	if err != nil {

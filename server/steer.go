@@ -329,6 +329,9 @@ func (d *document) againLocked(e *edit) error {
 // errOverlap is what a person is told whose edit would meet another one.
 var errOverlap = errors.New("another edit is being written in these lines; stop it first, or choose others")
 
+// errUnanswered is the same where that has ended, and the editor owes a word: it may ask its user, and apply it yet.
+var errUnanswered = errors.New("the editor has not said yet what became of the last edit of these lines; nothing else can be written there before it does")
+
 // spentLocked is where a turn's comment is now, in bytes of the document. d.mu is held.
 func (d *document) spentLocked(t *turn) [2]int {
 	if t.comment.doc == nil {
