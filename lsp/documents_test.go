@@ -186,22 +186,37 @@ func TestD25DidChangeIsQuick(t *testing.T) {
 		"5 MB line":     strings.Repeat("0123456789 größer 🍋 ", 5<<20/23),
 		"10 MB":         source(10 << 20),
 	} {
-		docs := NewDocuments(UTF16)
-		doc := docs.Open(file, "go", 0, text).After
-		times := make([]time.Duration, 200)
-		for i := range times {
-			at := doc.OffsetToPosition(len(text) / len(times) * i)
-			begun := time.Now()
-			if _, err := docs.Change(file, int32(i), ContentChange{Range: &protocol.Range{Start: at, End: at}, Text: "é"}); err != nil {
-				t.Fatal(err)
+		soon(t, name+": the slowest of twenty", 5*time.Millisecond, func() time.Duration {
+			docs := NewDocuments(UTF16)
+			doc := docs.Open(file, "go", 0, text).After
+			times := make([]time.Duration, 200)
+			for i := range times {
+				at := doc.OffsetToPosition(len(text) / len(times) * i)
+				begun := time.Now()
+				if _, err := docs.Change(file, int32(i), ContentChange{Range: &protocol.Range{Start: at, End: at}, Text: "é"}); err != nil {
+					t.Fatal(err)
+				}
+				times[i] = time.Since(begun)
 			}
-			times[i] = time.Since(begun)
-		}
-		slices.Sort(times)
-		if p95 := times[len(times)*95/100]; p95 > 5*time.Millisecond {
-			t.Errorf("%s: p95 is %v", name, p95)
-		}
+			slices.Sort(times)
+			return times[len(times)*95/100]
+		})
 	}
+}
+
+// soon fails the test unless one of a few tries takes no longer than limit. What makes the program slow makes all of them
+// slow; what made one of them slow may be the machine, which has other things to do.
+func soon(t *testing.T, what string, limit time.Duration, try func() time.Duration) {
+	t.Helper()
+	var took []time.Duration
+	for range 5 {
+		d := try()
+		if d <= limit {
+			return
+		}
+		took = append(took, d)
+	}
+	t.Errorf("%s took %v, want %v", what, took, limit)
 }
 
 func TestWholeEdit(t *testing.T) {

@@ -145,22 +145,22 @@ func TestSupersededRequestsDoNotQueue(t *testing.T) {
 			if err := s.Warm(ctx, Completion, rules); err != nil {
 				t.Fatal(err)
 			}
-			for i := range 200 {
-				key, cancel := context.WithCancel(ctx)
-				var wg sync.WaitGroup
-				wg.Go(func() {
-					for range s.Stream(key, Request{Job: Completion, Base: rules, Input: user(fmt.Sprint("key ", i))}) {
-					}
-				})
-				time.Sleep(2 * time.Millisecond) // the typing, much faster than anyone types
-				cancel()
-				wg.Wait()
-			}
-			began := time.Now()
-			ask(ctx, s, Request{Job: Completion, Base: rules, Input: user("last")}).want(t, "last", Complete)
-			if d := time.Since(began); d > 100*time.Millisecond {
-				t.Errorf("the last key waited %v", d)
-			}
+			soon(t, "the last key", 100*time.Millisecond, func() time.Duration {
+				for i := range 200 {
+					key, cancel := context.WithCancel(ctx)
+					var wg sync.WaitGroup
+					wg.Go(func() {
+						for range s.Stream(key, Request{Job: Completion, Base: rules, Input: user(fmt.Sprint("key ", i))}) {
+						}
+					})
+					time.Sleep(2 * time.Millisecond) // the typing, much faster than anyone types
+					cancel()
+					wg.Wait()
+				}
+				began := time.Now()
+				ask(ctx, s, Request{Job: Completion, Base: rules, Input: user("last")}).want(t, "last", Complete)
+				return time.Since(began)
+			})
 		})
 	}
 }
