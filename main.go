@@ -123,7 +123,8 @@ func (p process) run(ctx context.Context) int {
 // description is what the help begins with. Lines that are indented stay as they are.
 const description = `A language server that lets a fast code model complete and edit in your editor.
 
-Your editor starts it and speaks LSP with it (docs/editors shows how, for each):
+Your editor starts it and speaks LSP with it. A page for each editor is at
+https://github.com/spark-lsp/spark-lsp/tree/main/docs/editors.
 
     spark-lsp --stdio
 
