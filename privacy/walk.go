@@ -3,6 +3,7 @@ package privacy
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -156,6 +157,27 @@ func generatedName(name string) bool {
 	}
 	return false
 }
+
+// ReadSource reads one file as Walk would have shown it. The error is there when Walk would have passed it over: a file that is
+// closed, generated or somebody else's, longer than limit bytes, or no text.
+func (r *Rules) ReadSource(name string, limit int64) ([]byte, error) {
+	rel, ok := r.relative(name)
+	parts := strings.Split(rel, "/")
+	last := len(parts) - 1
+	if !ok || generatedName(parts[last]) || slices.ContainsFunc(parts[:last], func(dir string) bool { return noise[dir] }) {
+		return nil, errNoSource
+	}
+	data, err := r.Read(name, limit+1)
+	switch {
+	case err != nil:
+		return nil, err
+	case int64(len(data)) > limit || !sourceText(data):
+		return nil, errNoSource
+	}
+	return data, nil
+}
+
+var errNoSource = errors.New("no source that somebody wrote")
 
 // sourceText reports whether data looks like text written by people: UTF-8 without control characters in
 // its first 8 KB, and lines as people break them. git, too, calls binary what has a NUL in its first 8,000 bytes.

@@ -101,11 +101,11 @@ type Server struct {
 	docs       map[string]*document // by URI as the editor opened them; only open documents
 	edits      map[int]*edit        // running edits by number
 	lastEdit   int
-	ended      ending                    // how the latest edit ended
-	roots      []string                  // workspace folders as paths
-	indexed    map[string][]string       // by root: the names under which the embedded engine knows its files
-	rules      map[string]*privacy.Rules // by directory
-	rulesAsked string                    // the patterns of the settings that rules were made with
+	ended      ending                     // how the latest edit ended
+	roots      []string                   // workspace folders as paths
+	indexed    map[string]map[string]bool // by root: the names under which the embedded engine knows its files
+	rules      map[string]*privacy.Rules  // by directory
+	rulesAsked string                     // the patterns of the settings that rules were made with
 	problems   map[problemSource][]string
 	warnings   []string // problems that have not been shown yet
 	// scratchDir holds files that are shown to the user; "" before there is one.
@@ -121,7 +121,7 @@ func New(cfg Config) *Server {
 		edits:    map[int]*edit{},
 		user:     cfg.User,
 		editor:   editorSettings{asked: settings.Layer{}, folders: map[string]settings.Layer{}},
-		indexed:  map[string][]string{},
+		indexed:  map[string]map[string]bool{},
 		rules:    map[string]*privacy.Rules{},
 		ready:    make(chan struct{}),
 		problems: map[problemSource][]string{},

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -37,24 +38,23 @@ func (s *Server) indexWorkspace(ctx context.Context, roots []string) {
 		s.mu.Lock()
 		rules := s.rulesLocked(root)
 		s.mu.Unlock()
-		var names []string
+		names := map[string]bool{}
 		sum, err := rules.Walk(ctx, privacy.DefaultLimits, func(rel string, data []byte) bool {
 			name := s.relativeTo(root, rel)
 			s.learn(name, "", string(data))
-			names = append(names, name)
+			names[name] = true
 			return true
 		})
 		s.mu.Lock()
 		known := s.indexed[root]
+		if err != nil { // the walk was broken off, so nothing is known to be gone
+			maps.Copy(names, known)
+		}
 		s.indexed[root] = names
 		s.mu.Unlock()
 		if err == nil {
-			seen := map[string]bool{}
-			for _, name := range names {
-				seen[name] = true
-			}
-			for _, name := range known {
-				if !seen[name] {
+			for name := range known {
+				if !names[name] {
 					s.unlearn(name)
 				}
 			}
@@ -70,8 +70,30 @@ func (s *Server) forgetWorkspace(root string) {
 	delete(s.indexed, root)
 	delete(s.rules, root)
 	s.mu.Unlock()
-	for _, name := range names {
+	for name := range names {
 		s.unlearn(name)
+	}
+}
+
+// learnLater is learn for a file that no walk has seen, or not as it is now. It is remembered like those of the walk, so that
+// it goes when its folder does, or when rules made since close it.
+func (s *Server) learnLater(uri, language, text string) {
+	name := s.relative(uri)
+	s.learn(name, language, text)
+	file, ok := lsp.URIToPath(uri)
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, root := range s.roots {
+		if rel, err := filepath.Rel(root, file); err == nil && filepath.IsLocal(rel) {
+			if s.indexed[root] == nil {
+				s.indexed[root] = map[string]bool{}
+			}
+			s.indexed[root][name] = true
+			return
+		}
 	}
 }
 
@@ -88,30 +110,35 @@ func (s *Server) didSave(snap *lsp.Snapshot, p *protocol.DidSaveTextDocumentPara
 		}
 		s.ignoreFileChanged(name)
 		if int64(doc.Text.Len()) <= privacy.DefaultLimits.FileBytes && !s.secret(doc) {
-			s.learn(s.relative(doc.URI), doc.LanguageID, doc.Text.String())
+			s.learnLater(doc.URI, doc.LanguageID, doc.Text.String())
 		}
 	})
 	return nil
 }
 
-// didChangeWatchedFiles follows files that others write: a checkout, a generator, another editor.
+// didChangeWatchedFiles follows files that others write: a checkout, a generator, another editor. What the editor says
+// happened is not looked at, only what is there now: of a file that is deleted and written again the events may be read
+// in any order, and whoever looks last is right.
 func (s *Server) didChangeWatchedFiles(_ *lsp.Snapshot, p *protocol.DidChangeWatchedFilesParams) error {
-	changes := slices.Clone(p.Changes)
+	var uris []string
+	for _, c := range p.Changes {
+		uris = append(uris, strings.Clone(string(c.URI)))
+	}
 	s.start(func(ctx context.Context) {
-		for _, c := range changes {
-			name, ok := lsp.URIToPath(string(c.URI))
+		s.indexing.Lock() // what is read last must be learned last, also beside a walk
+		defer s.indexing.Unlock()
+		for _, uri := range uris {
+			name, ok := lsp.URIToPath(uri)
 			if !ok || ctx.Err() != nil {
 				continue
 			}
 			s.ignoreFileChanged(name)
-			if c.Type == protocol.FileChangeTypeDeleted {
-				s.unlearn(s.relative(string(c.URI)))
+			data, err := s.rulesFor(name).ReadSource(name, privacy.DefaultLimits.FileBytes)
+			if err != nil {
+				s.unlearn(s.relative(uri))
 				continue
 			}
-			// Read refuses what must not be read, and what is no regular file.
-			if data, err := s.rulesFor(name).Read(name, privacy.DefaultLimits.FileBytes); err == nil {
-				s.learn(s.relative(string(c.URI)), "", string(data))
-			}
+			s.learnLater(uri, "", string(data))
 		}
 	})
 	return nil
