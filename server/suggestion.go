@@ -159,8 +159,9 @@ func (sg *suggestion) deletedBefore(version int32, cursor int) bool {
 // uprooted reports whether the line before the place that a suggestion was asked for at has become another.
 func (sg *suggestion) uprooted(doc *lsp.Document) bool {
 	start, ok := sg.startIn(doc.Version)
-	end := start + sg.at - sg.item.Start
-	return !ok || end > doc.Text.Len() || doc.Text.Slice(start, end) != sg.item.New[:sg.at-sg.item.Start]
+	before := sg.item.New[:min(len(sg.item.New), sg.at-sg.item.Start)]
+	end := start + len(before)
+	return !ok || end > doc.Text.Len() || doc.Text.Slice(start, end) != before
 }
 
 // anchored is a suggestion of text at the cursor that replaces what stands from start to end.
