@@ -25,7 +25,8 @@ func newCutter(doc *lsp.Document, at int, many bool) *cutter {
 	t := doc.Text
 	c := &cutter{text: t, at: at, opt: editops.CleanOptions{Markdown: doc.LanguageID == "markdown", Lines: editops.LinesOne}}
 	line := t.LineAt(at)
-	before, rest := t.Slice(t.LineStart(line), at), t.Slice(at, t.LineEnd(line))
+	before := t.Slice(max(t.LineStart(line), at-cutWindow), at)
+	rest := t.Slice(at, min(t.LineEnd(line), at+cutWindow))
 	if many && strings.TrimSpace(rest) == "" || editops.Multiline(before, rest) {
 		c.opt.Lines = editops.LinesMany
 	}
@@ -71,6 +72,6 @@ func (c *cutter) suggestion(answer string) editops.Suggestion {
 	if !ok {
 		clean = editops.Completion{}
 	}
-	start := c.text.LineStart(c.text.LineAt(c.at))
+	start := lineFrom(c.text, c.at)
 	return anchored(c.text, start, c.at, c.at+clean.ReplaceAfter, clean.Text)
 }

@@ -148,8 +148,11 @@ func (s *Server) toldHidden(doc *lsp.Document, failure error) bool {
 	return true
 }
 
-// ownText is what a suggestion may repeat of what is hidden in the document already: its line's own.
-func ownText(doc *lsp.Document, at int) string { return doc.Text.Line(doc.Text.LineAt(at)) }
+// ownText is what a suggestion may repeat of what is hidden in the document already: its line's own, near it.
+func ownText(doc *lsp.Document, at int) string {
+	t, line := doc.Text, doc.Text.LineAt(at)
+	return t.Slice(max(t.LineStart(line), at-cutWindow), min(t.LineEnd(line), at+cutWindow))
+}
 
 // ownDocument is the text of an open document, which an answer may quote; "" of any other.
 func (s *Server) ownDocument(uri string) string {

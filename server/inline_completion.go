@@ -45,7 +45,7 @@ func (s *Server) inlineCompletion(ctx context.Context, snap *lsp.Snapshot, p *in
 		return list, nil
 	}
 	edit := sg.atCursor(doc.Text)
-	if rest := doc.Text.Slice(sg.cursor, doc.Text.LineEnd(doc.Text.LineAt(sg.cursor))); strings.TrimSpace(rest) == "" {
+	if rest := doc.Text.Slice(sg.cursor, min(doc.Text.LineEnd(doc.Text.LineAt(sg.cursor)), sg.cursor+cutWindow)); strings.TrimSpace(rest) == "" {
 		// Neovim draws an item with an empty range between the characters, and one with a range over them, hiding
 		// what follows; so only where nothing follows does the item begin with the word.
 		edit = sg.atWord(doc.Text)

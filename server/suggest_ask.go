@@ -37,7 +37,7 @@ func (s *Server) startSuggestion(g *suggester, doc *lsp.Document, cursor int, as
 			sg.follow(v)
 		}
 	}
-	start := doc.Text.LineStart(doc.Text.LineAt(cursor))
+	start := lineFrom(doc.Text, cursor)
 	sg.item = anchored(doc.Text, start, cursor, cursor, "")
 	var model Model = s.cfg.Engine
 	if s.hasModel(session.Completion) && (asked == byHand || s.automaticAllowed()) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spark-lsp/spark-lsp/editops"
 	"github.com/spark-lsp/spark-lsp/lsp"
@@ -164,9 +165,28 @@ func (sg *suggestion) uprooted(doc *lsp.Document) bool {
 	return !ok || end > doc.Text.Len() || doc.Text.Slice(start, end) != before
 }
 
+// lineReach is how far before the cursor a suggestion reaches, in bytes. A line is mostly shorter; but each key compares
+// each suggestion that is kept with what stands there, and a line of minified code has megabytes (D25).
+const lineReach = 1 << 10
+
+// lineFrom is the start of the line of a place, as far as a suggestion there reaches.
+func lineFrom(t *lsp.Text, at int) int {
+	start := t.LineStart(t.LineAt(at))
+	if at-start <= lineReach {
+		return start
+	}
+	from := at - lineReach
+	for i, b := range []byte(t.Slice(from, from+utf8.UTFMax)) {
+		if utf8.RuneStart(b) {
+			return from + i
+		}
+	}
+	return from
+}
+
 // anchored is a suggestion of text at the cursor that replaces what stands from start to end.
 func anchored(t *lsp.Text, start, cursor, end int, text string) editops.Suggestion {
-	lo := t.LineStart(t.LineAt(start))
+	lo := lineFrom(t, start)
 	s := editops.NewSuggestion(t.Slice(lo, end), start-lo, end-lo, cursor-lo, t.Slice(start, cursor)+text)
 	s.Start, s.End, s.Cursor = s.Start+lo, s.End+lo, s.Cursor+lo
 	return s
