@@ -41,8 +41,8 @@ type instructArgument struct {
 }
 
 // instructed says which command spark-lsp.instruct means: the edit that is being written into the document is
-// redirected, what was written at the range is gone on with, and anything else is a new edit. So one key does for all that is
-// said in words.
+// redirected, what was written at the range is gone on with, and anything else is a new edit. So one key does for all
+// that is said in words.
 func (s *Server) instructed(snap *lsp.Snapshot, raw json.RawMessage) (command string, arg json.RawMessage, err error) {
 	var a instructArgument
 	if len(raw) > 0 {
@@ -106,9 +106,9 @@ func (s *Server) hunkAt(at place) (*edit, int) {
 	return nil, 0
 }
 
-// askForWords asks for the words that a command lacks, where the editor has a box for them, and runs it then. It reports whether
-// it does. The command runs on the documents as they were when it was asked for, since its range speaks of those; what has
-// happened to them since is reckoned with as always.
+// askForWords asks for the words that a command lacks, where the editor has a box for them, and runs it then. It reports
+// whether it does. The command runs on the documents as they were when it was asked for, since its range speaks of
+// those; what has happened to them since is reckoned with as always.
 func (s *Server) askForWords(snap *lsp.Snapshot, command string, raw json.RawMessage) bool {
 	var a instructArgument
 	if !s.client.SparkInput || len(raw) > 0 && lsp.DecodeParams(raw, &a) != nil {

@@ -18,8 +18,8 @@ import (
 )
 
 // reviewArgument names an ended edit: by number, or the latest one of a document, or, with neither, the latest of
-// all. Hunk counts from 0 in the order of the document; without it the whole edit is meant. Position stands for the edit and
-// its hunk that are there.
+// all. Hunk counts from 0 in the order of the document; without it the whole edit is meant. Position stands for the edit
+// and its hunk that are there.
 type reviewArgument struct {
 	ID    int             `json:"id,omitempty"`
 	URI   string          `json:"uri,omitempty"`

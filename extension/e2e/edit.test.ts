@@ -1,7 +1,9 @@
-// Edits that stream: what is in the buffer, what is drawn, what undo takes back, and what the user's hands do meanwhile.
+// Ghost text, actions, and edits that stream: what is in the buffer, what is drawn, what undo takes back, and what the
+// user's hands do meanwhile.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test as it } from "node:test";
-import { actionTests, files, script } from "./actions";
+import * as actions from "./actions";
+import * as completions from "./completions";
 import { until, Workbench } from "./workbench";
 
 const code = `package a
@@ -54,10 +56,10 @@ before(async () => {
     "picture",
   ];
   w = await Workbench.start("edit", {
-    files: { ...files, ...Object.fromEntries(names.map((name) => [`${name}.go`, code])) },
+    files: { ...completions.files, ...actions.files, ...Object.fromEntries(names.map((name) => [`${name}.go`, code])) },
     settings: { "spark.actions": [{ title: "Make it loud", instruction: "no more whispering, shouting" }] },
     script: `Answers by what the instruction says.
-${script}-- reply job=edit match="better a map" --
+${completions.script}${actions.script}-- reply job=edit match="better a map" --
 func load(name string) map[string]byte {
 	return nil
 }
@@ -77,6 +79,9 @@ afterEach(async () => {
   await w.command("workbench.action.closeQuickOpen");
   await w.command("notifications.clearAll");
 });
+
+completions.completionTests(test, () => w);
+actions.actionTests(test, () => w);
 
 /** Selects the function, and says what to do with it. */
 async function ask(file: string, instruction: string): Promise<void> {
@@ -206,8 +211,6 @@ test("a spark comment is an instruction, by the light bulb's menu and an empty i
   await w.press("Enter");
   await w.exactly(result);
 });
-
-actionTests(test, () => w);
 
 test("an edit goes on in a document that is not in front", async () => {
   await ask("elsewhere", "return an error, half of it");

@@ -44,6 +44,15 @@ async function works(file: string): Promise<void> {
   await w.ghost("eturn 42");
 }
 
+test("every command that the palette offers is there", async () => {
+  const missing = await w.host(async (vscode) => {
+    const there = await vscode.commands.getCommands();
+    const declared = vscode.extensions.getExtension("spark-lsp.spark-lsp")?.packageJSON.contributes.commands;
+    return declared.map((c: { command: string }) => c.command).filter((c: string) => !there.includes(c));
+  });
+  assert.deepEqual(missing, []);
+});
+
 test("the status bar says who serves; its menu tells more", async () => {
   await w.sees(item, "gpt-6.1-sol");
   await w.page.locator(item).click();

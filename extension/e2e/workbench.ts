@@ -63,6 +63,7 @@ export class Workbench {
   static async start(name: string, given: Given): Promise<Workbench> {
     const w = new Workbench(name, mkdtempSync(join(tmpdir(), "spark-vscode-")), given);
     process.once("exit", () => w.kill());
+    process.once("SIGTERM", () => process.exit(1)); // what the runner sends when time is over
     try {
       await w.boot();
     } catch (err) {

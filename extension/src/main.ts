@@ -11,20 +11,6 @@ import { statusItem } from "./words";
 const keySecret = "spark.apiKey";
 const installing = vscode.Uri.parse("https://github.com/spark-lsp/spark-lsp/blob/main/docs/editors/vscode.md");
 
-/** The server's commands behind ours: they are told where the cursor is, or, for one change of an edit, its place. */
-const served: Record<string, { command: string; change?: boolean }> = {
-  "spark.instruct": { command: "spark-lsp.instruct" },
-  "spark.delegate": { command: "spark-lsp.delegate" },
-  "spark.candidate": { command: "spark-lsp.candidate" },
-  "spark.stop": { command: "spark-lsp.cancel" },
-  "spark.accept": { command: "spark-lsp.accept" },
-  "spark.reject": { command: "spark-lsp.reject" },
-  "spark.acceptHunk": { command: "spark-lsp.accept", change: true },
-  "spark.rejectHunk": { command: "spark-lsp.reject", change: true },
-  "spark.toggle": { command: "spark-lsp.toggle" },
-  "spark.status": { command: "spark-lsp.status" },
-};
-
 /** A started server and what belongs to it. A restart makes a new one. */
 let running: { client: LanguageClient; parts: vscode.Disposable[] } | undefined;
 let queue: Promise<void> = Promise.resolve();
@@ -67,15 +53,13 @@ export function activate(context: vscode.ExtensionContext): Promise<void> {
   };
   const restart = () => {
     queue = queue.then(start).catch((err) => {
-      log.error(err instanceof Error ? err.message : String(err));
-      if (!(err instanceof NoServer)) {
-        vscode.window.showErrorMessage(`spark-lsp did not start: ${err instanceof Error ? err.message : err}`);
-        return;
-      }
+      const why = err instanceof Error ? err.message : String(err);
+      log.error(why);
+      if (!(err instanceof NoServer)) return void vscode.window.showErrorMessage(`spark-lsp did not start: ${why}`);
       const how = "How to Install";
       const where = "Open Settings";
       // Not waited for: the queue must not stand still until somebody has answered.
-      void vscode.window.showErrorMessage(`spark-lsp: ${err.message}.`, how, where).then((answer) => {
+      void vscode.window.showErrorMessage(`spark-lsp: ${why}.`, how, where).then((answer) => {
         if (answer === how) void vscode.env.openExternal(installing);
         if (answer === where) void vscode.commands.executeCommand("workbench.action.openSettings", "spark.server.path");
       });
@@ -83,6 +67,7 @@ export function activate(context: vscode.ExtensionContext): Promise<void> {
     return queue;
   };
 
+  /** Runs a command of the server where the cursor is: on the selection, or on the change of an edit that is there. */
   const run = async (command: string, change = false) => {
     if (!running?.client.isRunning()) {
       const answer = await vscode.window.showWarningMessage("spark-lsp is not running.", "Restart");
@@ -101,7 +86,12 @@ export function activate(context: vscode.ExtensionContext): Promise<void> {
   context.subscriptions.push(
     log,
     item,
-    ...Object.entries(served).map(([id, { command, change }]) => register(id, () => run(command, change))),
+    ...["instruct", "delegate", "candidate", "accept", "reject", "toggle", "status"].map((name) =>
+      register(`spark.${name}`, () => run(`spark-lsp.${name}`)),
+    ),
+    register("spark.stop", () => run("spark-lsp.cancel")),
+    register("spark.acceptHunk", () => run("spark-lsp.accept", true)),
+    register("spark.rejectHunk", () => run("spark-lsp.reject", true)),
     register("spark.restart", restart),
     register("spark.showLog", () => log.show()),
     register("spark.setKey", async () => {
