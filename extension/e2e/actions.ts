@@ -112,7 +112,7 @@ const actions: Action[] = [
   },
   {
     title: "Proofread with spark",
-    file: "proofread.md",
+    file: "proofread.txt",
     code: "# Notes\n\nThe server dont wait for `teh` editor.\n",
     at: "The server dont wait for `teh` editor.\n",
     match: "Correct the spelling",
