@@ -69,7 +69,7 @@ func imports(language, file, text string) []string {
 				p := path.Join(base, strings.ReplaceAll(from, ".", "/"))
 				add(p)
 				add(path.Join(p, "__init__"))
-				for _, n := range identifiers(names) {
+				for n := range identifiers(names) {
 					add(path.Join(p, n))
 				}
 			} else if rest, ok := strings.CutPrefix(s, "import "); ok {

@@ -1,6 +1,7 @@
 package related
 
 import (
+	"iter"
 	"math"
 	"path"
 	"slices"
@@ -202,7 +203,7 @@ func (x *Index) Definitions(q Query, most int) []Found {
 		if d.Type {
 			continue
 		}
-		for _, n := range identifiers(d.Text) {
+		for n := range identifiers(d.Text) {
 			if n == d.Name || own[n] {
 				continue
 			}
@@ -331,7 +332,7 @@ func nameWeights(text string, cursor int) map[string]float64 {
 		if len(line) > maxLine {
 			continue
 		}
-		for _, n := range namesIn(line) {
+		for n := range namesIn(line) {
 			if len(n) > 1 {
 				weights[n] = anywhere
 			}
@@ -359,7 +360,7 @@ func near(weights map[string]float64, line string, distance float64) {
 		return
 	}
 	w := halfway / (halfway + distance)
-	for _, n := range namesIn(line) {
+	for n := range namesIn(line) {
 		if len(n) > 1 {
 			weights[n] = max(weights[n], w) + 0.02
 		}
@@ -368,15 +369,20 @@ func near(weights map[string]float64, line string, distance float64) {
 
 // namesIn are the names in a line. Prose, in comments and texts, is full of words that are names somewhere, so of those
 // only what looks like a name counts.
-func namesIn(line string) []string {
-	code := codeEnd(line)
-	list := identifiers(line[:code])
-	for _, n := range identifiers(line[code:]) {
-		if strings.ContainsFunc(n[1:], func(r rune) bool { return r == '_' || 'A' <= r && r <= 'Z' }) {
-			list = append(list, n)
+func namesIn(line string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		code := codeEnd(line)
+		for n := range identifiers(line[:code]) {
+			if !yield(n) {
+				return
+			}
+		}
+		for n := range identifiers(line[code:]) {
+			if strings.ContainsFunc(n[1:], func(r rune) bool { return r == '_' || 'A' <= r && r <= 'Z' }) && !yield(n) {
+				return
+			}
 		}
 	}
-	return list
 }
 
 // codeEnd is where a line's comment begins, in most languages.

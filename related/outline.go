@@ -1,6 +1,8 @@
 package related
 
 import (
+	"iter"
+	"slices"
 	"strings"
 )
 
@@ -302,13 +304,13 @@ func (o *outliner) line(n, indent int, s string) {
 			return // declared, defined elsewhere
 		}
 		if key == "typedef" || key == "type" && o.family != script && o.family != rust && o.family != generic {
-			words := identifiers(s)
+			words := slices.Collect(identifiers(s))
 			if len(words) > 1 {
 				name = words[len(words)-1]
 			}
 		}
 		if key == "enum" && (name == "class" || name == "struct") {
-			words := identifiers(rest)
+			words := slices.Collect(identifiers(rest))
 			if len(words) > 2 {
 				name = words[2]
 			}
@@ -479,21 +481,21 @@ func isWord(c byte) bool {
 }
 
 // identifiers are the names in a text, in order, each as often as it stands there.
-func identifiers(s string) []string {
-	var list []string
-	for i := 0; i < len(s); {
-		if !isWord(s[i]) {
-			i++
-			continue
+func identifiers(s string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := 0; i < len(s); {
+			if !isWord(s[i]) {
+				i++
+				continue
+			}
+			j := i
+			for j < len(s) && isWord(s[j]) {
+				j++
+			}
+			if (s[i] < '0' || s[i] > '9') && !yield(s[i:j]) {
+				return
+			}
+			i = j
 		}
-		j := i
-		for j < len(s) && isWord(s[j]) {
-			j++
-		}
-		if s[i] < '0' || s[i] > '9' {
-			list = append(list, s[i:j])
-		}
-		i = j
 	}
-	return list
 }

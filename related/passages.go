@@ -12,7 +12,7 @@ type Words []uint32 // sorted
 // WordsOf is the set of a text's names. The commonest words of programming languages are not among them.
 func WordsOf(text string) Words {
 	var w Words
-	for _, n := range identifiers(text) {
+	for n := range identifiers(text) {
 		if len(n) < 2 || common[n] {
 			continue
 		}
