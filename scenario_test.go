@@ -1027,12 +1027,12 @@ func (s *stage) sent(f func(editor.Message) bool) int {
 // hear waits until the program has read what the editor has sent: it reads in order, so the answer to one more request
 // proves it. No program knows this one.
 func (s *stage) hear() error {
-	if s.sent(nil) == s.heard {
+	sent := s.sent(nil)
+	if sent == s.heard {
 		return nil
 	}
-	err := wantCode(s.ed.Call(s.ctx, "$/scenario/heard", nil, nil), strconv.Itoa(int(jsonrpc2.MethodNotFound)))
-	s.heard = s.sent(nil)
-	return err
+	s.heard = sent + 1 // with the request; what the editor sends of itself meanwhile is for the next time
+	return wantCode(s.ed.Call(s.ctx, "$/scenario/heard", nil, nil), strconv.Itoa(int(jsonrpc2.MethodNotFound)))
 }
 
 // choose shows a question until the script answers it.
