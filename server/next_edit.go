@@ -169,7 +169,7 @@ func (s *Server) nextCommand(snap *lsp.Snapshot, arg json.RawMessage) (any, erro
 		return nil, invalidParams("%s: %s is not open", cmdNext, a.URI)
 	}
 	if !ok {
-		s.say(protocol.MessageTypeInfo, "spark-lsp: make the same edit twice, and the next place for it is offered where the editor shows next edits")
+		s.say(protocol.MessageTypeInfo, "spark-lsp: nothing yet: make the same edit twice, and the next place follows")
 		return nil, nil
 	}
 	o, ok := s.proposeEdit(doc, true)

@@ -133,7 +133,7 @@ func (st *status) summary(version string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "spark-lsp %s: ", version)
 	if st.Provider == "offline" {
-		b.WriteString("embedded engine (completes identifiers and lines, follows no instructions)")
+		b.WriteString("embedded engine (completes; edits need a model)")
 	} else {
 		b.WriteString(st.Model)
 		if st.Tier != "" {
