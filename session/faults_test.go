@@ -104,6 +104,9 @@ func partial(then func(x *loopback.Exchange)) func(*loopback.Exchange, int) {
 // slow is for rows whose frames themselves take long on a busy machine.
 func slow(c *Config) { c.Timeouts.FirstEvent, c.Timeouts.InterEvent = 5*time.Second, 5*time.Second }
 
+// hasty gives up a first attempt before an endpoint that pauses has said anything; the second and the third may take it.
+func hasty(c *Config) { c.Timeouts.FirstEvent, c.Timeouts.InterEvent = 500*time.Millisecond, 500*time.Millisecond }
+
 func httpOnly(c *Config) { c.Transport = HTTP }
 
 func faults() []fault {
@@ -247,9 +250,9 @@ func faults() []fault {
 		{name: "429 to every request", play: func(x *loopback.Exchange, _ int) {
 			_ = x.Error(429, "rate_limit_exceeded", "Please try again in 0.12s.", nil)
 		}, kind: RetryAfter, check: requests(3)},
-		{name: "slow before created", play: func(x *loopback.Exchange, _ int) { pause(x, 1200*time.Millisecond); proper(x) }, text: good},
-		{name: "slow after in_progress", play: func(x *loopback.Exchange, _ int) { _ = x.InProgress(); pause(x, 1200*time.Millisecond); proper(x) }, text: good},
-		{name: "http slow", config: httpOnly, play: func(x *loopback.Exchange, _ int) { pause(x, 1200*time.Millisecond); proper(x) }, text: good},
+		{name: "slow before created", config: hasty, play: func(x *loopback.Exchange, _ int) { pause(x, 700*time.Millisecond); proper(x) }, text: good},
+		{name: "slow after in_progress", config: hasty, play: func(x *loopback.Exchange, _ int) { _ = x.InProgress(); pause(x, 700*time.Millisecond); proper(x) }, text: good},
+		{name: "http slow", config: func(c *Config) { hasty(c); httpOnly(c) }, play: func(x *loopback.Exchange, _ int) { pause(x, 700*time.Millisecond); proper(x) }, text: good},
 		{name: "stall before created", play: first(func(x *loopback.Exchange) {}), text: good},
 		{name: "stall after created", play: first(func(x *loopback.Exchange) { _ = x.Created() }), text: good},
 		{name: "stall after in_progress", play: first(func(x *loopback.Exchange) { _ = x.InProgress() }), text: good},
