@@ -105,7 +105,9 @@ func partial(then func(x *loopback.Exchange)) func(*loopback.Exchange, int) {
 func slow(c *Config) { c.Timeouts.FirstEvent, c.Timeouts.InterEvent = 5*time.Second, 5*time.Second }
 
 // hasty gives up a first attempt before an endpoint that pauses has said anything; the second and the third may take it.
-func hasty(c *Config) { c.Timeouts.FirstEvent, c.Timeouts.InterEvent = 500*time.Millisecond, 500*time.Millisecond }
+func hasty(c *Config) {
+	c.Timeouts.FirstEvent, c.Timeouts.InterEvent = 500*time.Millisecond, 500*time.Millisecond
+}
 
 func httpOnly(c *Config) { c.Transport = HTTP }
 
