@@ -37,7 +37,7 @@ func newAnswer(format prompt.Format, region string, t task) answer {
 			LineEnd: lineEnd(t.doc.Text), Markdown: t.doc.LanguageID == "markdown",
 		}),
 		blank: strings.TrimSpace(region) == "",
-		marks: regionMarks{off: strings.Contains(region, prompt.RegionOpen) || strings.Contains(region, prompt.RegionClose)},
+		marks: regionMarks{off: speaksOfRegions(t.doc.Text.String()) || speaksOfRegions(t.instruction)},
 	}
 }
 

@@ -9,11 +9,15 @@ import (
 // regionMarks takes out of an answer the lines with which the prompt marks the region: models repeat them although they
 // are told not to. What comes behind the closing one is talk. A piece is held back only while it may become such a line.
 type regionMarks struct {
-	off  bool // the region's own text speaks of them
+	off  bool // the document or the instruction speaks of them: they may be meant
 	line bool // within a line that is none
 	said bool // a line of text has begun
 	over bool // behind the closing one
 	held string
+}
+
+func speaksOfRegions(text string) bool {
+	return strings.Contains(text, prompt.RegionOpen) || strings.Contains(text, prompt.RegionClose)
 }
 
 // push returns what of the next piece is known to be text.

@@ -79,6 +79,12 @@ func TestRegionMarks(t *testing.T) {
 		for size := 1; size <= len(says)+1; size++ {
 			doc := lsp.NewDocuments(lsp.UTF8).Open("file:///a.go", "go", 1, region).After
 			ans, text := newAnswer(prompt.Region, region, task{doc: doc}), region
+			if size == 1 { // meant, where the instruction speaks of them
+				meant := newAnswer(prompt.Region, "", task{doc: doc, instruction: "wrap it in <region>"})
+				if edits := append(meant.Push("<region>\nx\n</region>\n"), meant.Finish()...); len(edits) == 0 || !strings.HasPrefix(edits[0].New, "<region>\n") {
+					t.Errorf("what is meant is taken out: %v", edits)
+				}
+			}
 			apply := func(edits []editops.Edit) {
 				for _, e := range edits {
 					text = text[:e.Start] + e.New + text[e.End:]
