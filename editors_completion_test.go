@@ -84,7 +84,9 @@ func neovimModelGhost(t *testing.T, run *editorRun) {
 
 	n.input("<C-l>")
 	wantText(t, "buffer with a word of it", n.buffer(original+"var zqtotal = zqprice\n"), original+"var zqtotal = zqprice\n")
-	waitFor(t, "the rest of it, behind the word", func() bool { return strings.Contains(n.ghost(), "* quantity + shipping") })
+	waitFor(t, "the rest of it, behind the word", func() bool { // and no more what was shown in front of it
+		return strings.Contains(n.ghost(), "* quantity + shipping") && !strings.Contains(n.ghost(), "price")
+	})
 	n.input("<Tab>")
 	want := original + "var zqtotal = " + answer + "\n"
 	wantText(t, "buffer with all of it", n.buffer(want), want)
