@@ -257,7 +257,7 @@ export class Workbench {
 
   /** Types into the input, and means it. */
   async say(words: string): Promise<void> {
-    await this.page.locator(".quick-input-widget .quick-input-box input").waitFor();
+    await this.page.locator(".quick-input-widget .quick-input-box input:focus").waitFor(); // else the editor gets the words
     await this.type(words);
     await this.sees(".quick-input-list .monaco-list-row", words);
     await this.press("Enter");
