@@ -20,7 +20,8 @@ func TestFilesOfValues(t *testing.T) {
 		if !Holds(c.file, "") {
 			t.Errorf("%s is not taken for a file that holds values", c.file)
 		}
-		m.Learn("first: 1\n"+c.line+"\nlast: 2\n", true)
+		text := "first: 1\n" + c.line + "\nlast: 2\n"
+		m.Learn(text, text)
 		for name, passage := range map[string]string{"the line": c.line, "a passage": "a: 1\n" + c.line + "\n", "an edit added": "+" + c.line + "\n", "an edit took away": "-" + c.line + "\n"} {
 			out := m.Mask(passage)
 			if strings.Contains(out, c.secret) {
@@ -55,13 +56,13 @@ func TestFilesOfValuesKeepTheirMeaning(t *testing.T) {
 		"  secret:", "auth: oauth2", "credentials: include", "key: node-modules", "id-token: write", "password: the user's own word", "secretName: my-tls", "password = <your password>", "tokens: 4096",
 	} {
 		m := NewMasker(MaskOptions{})
-		m.Learn(line+"\n", true)
+		m.Learn(line+"\n", line+"\n")
 		if out := m.Mask(line); out != line {
 			t.Errorf("%q became %q", line, out)
 		}
 	}
 	m := NewMasker(MaskOptions{})
-	m.Learn("password: correct-horse-battery\n", true)
+	m.Learn("password: correct-horse-battery\n", "password: correct-horse-battery\n")
 	for _, line := range []string{"    password: Credential", "password := credential()", "def login(password: Credential): pass"} {
 		if out := m.Mask(line); out != line {
 			t.Errorf("a program's line %q became %q", line, out)

@@ -219,11 +219,11 @@ func (m *Masker) Known() int {
 func (m *Masker) knownLocked() int { return m.known.count + m.typed.count + len(m.keys) }
 
 // Learn looks at a whole file for secrets that only their surroundings give away, so that they are masked where a prompt
-// shows a passage without those: the lines of a key, the values of a manifest, and, in a file that holds values and no
-// program (see Holds), what a name stands for.
-func (m *Masker) Learn(text string, holds bool) {
+// shows a passage without those: the lines of a key, and the values of a manifest. values is as much of it as is new and
+// holds values and no program (see Holds), whole lines, "" for nothing: in those, what a name stands for is secret too.
+func (m *Masker) Learn(text, values string) {
 	found := blocks(nil, text)
-	if len(found) == 0 && !holds {
+	if len(found) == 0 && values == "" {
 		return
 	}
 	m.mu.Lock()
@@ -234,9 +234,7 @@ func (m *Masker) Learn(text string, holds bool) {
 			m.known.learn(f.Rule, text[f.Start:f.End], m.clock)
 		}
 	}
-	if holds {
-		m.learnKeys(text)
-	}
+	m.learnKeys(values)
 }
 
 // line finds the secrets of a line that was not seen lately; all others are known. m.mu is held.

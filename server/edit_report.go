@@ -152,10 +152,10 @@ func (r *editReport) done(o outcome) {
 	if warn != "" && o.rest {
 		warn += ". The code actions offer the rest, another try, and to take it back"
 	}
-	r.progress.end(word)
 	r.s.mu.Lock()
-	r.s.ended = ending{word, rate}
+	r.s.ended = ending{word, rate} // before anybody hears of it
 	r.s.mu.Unlock()
+	r.progress.end(word)
 	r.s.shellEnd(r.progress.e, o, word)
 	if warn != "" {
 		r.s.say(protocol.MessageTypeWarning, "spark-lsp: %s", warn)

@@ -33,8 +33,8 @@ const (
 	cmdDidAccept = "spark-lsp.didAccept"
 )
 
-// commands is every command but spark-lsp.instruct, which means one of them. Each answers at once, since Emacs waits for the answer with
-// everything, and each copes with no arguments at all, since Helix's and Zed's command pickers send none.
+// commands is every command but spark-lsp.instruct, which means one of them. Each answers at once, since Emacs waits for
+// the answer with everything, and each copes with no arguments at all, since Helix's and Zed's command pickers send none.
 var commands = map[string]func(s *Server, snap *lsp.Snapshot, arg json.RawMessage) (any, error){
 	cmdEdit:      (*Server).editCommand,
 	cmdAction:    (*Server).actionCommand,

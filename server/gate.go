@@ -303,7 +303,14 @@ func (s *Server) learnDocuments(m *privacy.Masker) {
 		if doc == nil || done.by == m && (done.doc == doc || doc.Text.Len() > largeDocument) {
 			continue
 		}
-		m.Learn(doc.Text.String(), privacy.Holds(doc.URI, doc.LanguageID))
+		values := ""
+		if privacy.Holds(doc.URI, doc.LanguageID) {
+			values = doc.Text.String()
+			if done.by == m {
+				values = changedLines(done.doc.Text.String(), values) // it is done for each key
+			}
+		}
+		m.Learn(doc.Text.String(), values)
 		d.mu.Lock()
 		d.learned = learned{doc, m} // only now: another request may be on its way too, and must not find it done
 		d.mu.Unlock()

@@ -51,16 +51,8 @@ func justDeleted(doc *lsp.Document, at int, past []PastEdit) *removal {
 // differing is what of two texts is between what they begin with and what they end with in common. An editor that undoes
 // an accepted item puts back the word that it replaced, beginning and all.
 func differing(a, b string) (string, string) {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	a, b = a[n:], b[n:]
-	n = 0
-	for n < len(a) && n < len(b) && a[len(a)-1-n] == b[len(b)-1-n] {
-		n++
-	}
-	return a[:len(a)-n], b[:len(b)-n]
+	head, tail := inCommon(a, b)
+	return a[head : len(a)-tail], b[head : len(b)-tail]
 }
 
 // undoneBy reports whether a completion mostly brings back what was deleted (D12).

@@ -306,10 +306,15 @@ func (s *Server) readFile(name string) (string, error) {
 		return "", err
 	}
 	data, err := s.rulesFor(name).Read(name, privacy.DefaultLimits.FileBytes)
+	text := strings.TrimPrefix(string(data), "\uFEFF")
 	if m := s.masker(); m != nil {
-		m.Learn(string(data), privacy.Holds(name, ""))
+		values := ""
+		if privacy.Holds(name, "") {
+			values = text
+		}
+		m.Learn(text, values)
 	}
-	return strings.TrimPrefix(string(data), "\uFEFF"), err
+	return text, err
 }
 
 // question is what a user is asked who does not see the change before it is made: about files that are new or not
